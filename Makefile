@@ -1,0 +1,43 @@
+# The commands of this project. Each sets up what it needs, from nothing but Python 3.11+ and make.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+.DEFAULT_GOAL := help
+
+help:            ## show this list
+	@grep -hE '^[a-z-]+: .*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Intertie needs Python 3.11 or newer; this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else 0'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (about half a minute the first time) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+setup: $(STAMP)  ## make the environment in .venv
+
+run: $(STAMP)    ## start the gateway over a small simulated world, show it at work, keep serving
+	@$(BIN)/intertie demo
+
+test: $(STAMP)   ## run all tests
+	@$(BIN)/python -m pytest
+
+check: $(STAMP)  ## style, types, floors
+	@$(BIN)/ruff check src tests bench
+	@$(BIN)/ruff format --check src tests bench
+	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	@$(BIN)/basedpyright --level error
+
+bench: $(STAMP)  ## measure the gateway beside nginx and the rivals that are installed
+	@$(BIN)/intertie bench overhead
+
+lock:            ## renew requirements.lock from pyproject.toml (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --all-extras --group dev --group build pyproject.toml -o requirements.lock
+
+clean:           ## remove what was made here
+	rm -rf $(VENV) dist build .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+.PHONY: help setup run test check bench lock clean

@@ -1,0 +1,108 @@
+"""The snapshot: the one immutable value that is all a gateway worker knows of configuration.
+
+The control process builds it from the file, the catalog and the stored keys (`control.publish`), writes it beside the
+state and pushes it to the workers; a worker swaps it whole and keeps the last good one. Nothing edits a snapshot.
+"""
+
+import msgspec
+
+from intertie.core.endpoint import Endpoint
+from intertie.core.plan import Objective
+from intertie.core.principal import Meter, Principal
+from intertie.core.site import Site
+
+
+class Route(msgspec.Struct, frozen=True):
+    """A virtual model: public models that may serve it, the objective it asks for, and where to go when all fail."""
+
+    name: str
+    candidates: tuple[str, ...]
+    objective: str = ""
+    fallback: tuple[str, ...] = ()
+
+
+class ServerLimits(msgspec.Struct, frozen=True):
+    """What the data port accepts. Bytes and seconds."""
+
+    max_header_bytes: int = 32 * 1024
+    max_headers: int = 100
+    max_body_bytes: int = 32 * 1024 * 1024
+    header_timeout_s: float = 10.0
+    body_idle_timeout_s: float = 15.0
+    body_timeout_s: float = 120.0
+    min_body_rate: int = 1024
+    keep_alive_s: float = 75.0
+    max_connections: int = 10_000
+    write_stall_s: float = 60.0
+
+
+class UpstreamLimits(msgspec.Struct, frozen=True):
+    """How long an endpoint may take, in seconds, and how much it may answer, in bytes."""
+
+    connect_timeout_s: float = 5.0
+    first_byte_timeout_s: float = 60.0
+    idle_stream_timeout_s: float = 60.0
+    keep_alive_s: float = 50.0
+    max_answer_bytes: int = 64 * 1024 * 1024
+
+
+class RetryPolicy(msgspec.Struct, frozen=True):
+    """Failover before the first byte: how many endpoints at most, and which share of recent requests may be retries."""
+
+    max_attempts: int = 3
+    budget_share: float = 0.2
+    budget_floor: int = 10
+
+
+class BreakerPolicy(msgspec.Struct, frozen=True):
+    """When an endpoint is left alone: after so many failures in a row, for so long (doubling up to a cap), then probed."""
+
+    failures: int = 5
+    open_s: float = 10.0
+    max_open_s: float = 300.0
+    close_after: int = 2
+    failure_latency_s: float = 5.0
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """All a worker knows. `keys` maps the keyed digest (hex) of a key to its principal.
+
+    `here` is the gateway's own site id, if it stands at one; `pepper` the secret that keys the digests and signs
+    session tokens; `tolerance` the width of the score band within which the pick is drawn by lot.
+    """
+
+    version: int
+    sites: dict[str, Site] = {}
+    endpoints: dict[str, Endpoint] = {}
+    routes: dict[str, Route] = {}
+    objectives: dict[str, Objective] = {}
+    default_objective: str = "balanced"
+    meters: dict[str, Meter] = {}
+    keys: dict[str, Principal] = {}
+    pepper: bytes = b""
+    here: str = ""
+    tolerance: float = 0.03
+    max_in_flight: int = 4_096
+    default_max_output: int = 4_096
+    server: ServerLimits = ServerLimits()
+    upstream: UpstreamLimits = UpstreamLimits()
+    retry: RetryPolicy = RetryPolicy()
+    breaker: BreakerPolicy = BreakerPolicy()
+    journal_fsync: str = "50ms"
+    log_requests: bool = True
+    record_plans: bool = True
+    otlp_endpoint: str = ""
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Snapshot).decode
+
+
+def pack(snapshot: Snapshot) -> bytes:
+    """The snapshot as bytes, for the file and the link."""
+    return _encode(snapshot)
+
+
+def unpack(data: bytes) -> Snapshot:
+    """The snapshot from bytes; raises msgspec.DecodeError if they are not one."""
+    return _decode(data)

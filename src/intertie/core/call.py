@@ -1,0 +1,42 @@
+"""A call: what one request asks for, read once from its bytes."""
+
+import msgspec
+
+from intertie.core.endpoint import Operation
+
+
+class Ask(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What the caller wants of the choice, by `x-intertie-*` header or the body's `intertie` object.
+
+    `weights` per axis (ttft, cost, affinity, capacity, proximity, carbon); `slo_ttft_ms` a target; `max_cost_usd` a
+    cap on this request; `residency` jurisdictions; `session` a name or a signed token; `explain` asks for the reasons.
+    """
+
+    objective: str = ""
+    weights: dict[str, float] | None = None
+    slo_ttft_ms: float | None = None
+    max_cost_usd: str | None = None
+    residency: tuple[str, ...] = ()
+    session: str = ""
+    tags: tuple[str, ...] = ()
+    explain: bool = False
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One request, understood as far as the gateway must; everything else stays in `body`.
+
+    `prompt_tokens` is an estimate from the size (the upstream's count settles the bill); `max_output` the most output
+    tokens that can be billed over all `choices`; `affinity` a digest of what is likely shared with earlier requests;
+    `wants_usage` whether a streaming caller asked for the usage chunk itself.
+    """
+
+    operation: Operation
+    model: str
+    body: bytes
+    stream: bool = False
+    wants_usage: bool = False
+    prompt_tokens: int = 0
+    max_output: int | None = None
+    choices: int = 1
+    affinity: bytes = b""
+    ask: Ask = Ask()

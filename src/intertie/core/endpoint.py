@@ -1,0 +1,68 @@
+"""An endpoint: one place that can serve one model. It is what the router chooses."""
+
+from typing import Literal
+
+import msgspec
+
+from intertie.core.money import Price
+
+Operation = Literal["chat", "completions", "embeddings"]
+Dialect = Literal["openai_chat"]
+
+OPERATIONS: tuple[Operation, ...] = ("chat", "completions", "embeddings")
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where an endpoint listens: scheme, host, port and the path under which its operations hang (`/v1`)."""
+
+    scheme: Literal["http", "https"]
+    host: str
+    port: int
+    path: str = ""
+
+    @property
+    def authority(self) -> str:
+        """The `Host` header: the port only where it is not the scheme's own; IPv6 in brackets."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == {"http": 80, "https": 443}[self.scheme] else f"{host}:{self.port}"
+
+
+class Speed(msgspec.Struct, frozen=True, gc=False):
+    """What an endpoint is believed to do before it was measured.
+
+    Tokens per second of prefill (one request alone) and of decode (one request alone), the fixed seconds before the
+    first token, and how many requests run at once before they queue.
+    """
+
+    prefill_tps: float = 8_000.0
+    decode_tps: float = 60.0
+    overhead_s: float = 0.03
+    slots: int = 32
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """One model at one site.
+
+    `model` is the public name, `upstream_model` the name the endpoint itself knows; `credential` the secret it wants
+    (a bearer token), never shown; `watts` the power one busy replica draws, for the footprint of a request;
+    `simulated` is true where no real model stands behind it, and is told wherever the endpoint shows.
+    """
+
+    id: str
+    site: str
+    model: str
+    upstream_model: str
+    origin: Origin
+    operations: tuple[Operation, ...] = ("chat", "completions")
+    dialect: Dialect = "openai_chat"
+    credential: str = ""
+    price: Price | None = None
+    speed: Speed = Speed()
+    context: int = 131_072
+    max_output: int = 4_096
+    watts: float | None = None
+    quality: float = 0.5
+    max_connections: int = 256
+    simulated: bool = False
+    verify_tls: bool = True
+    allow_private: bool = True

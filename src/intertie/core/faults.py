@@ -1,0 +1,242 @@
+"""Every fault of Intertie, in one tree. Each says which status, whose blame, and whether another try can help.
+
+    Fault
+    ├── CallerFault               the caller's doing; never blamed on an endpoint, never retried
+    │   ├── InvalidRequest        400  what was sent cannot be understood or is not allowed; `param` names the field
+    │   ├── Unauthenticated       401  no key, unknown key, revoked, expired
+    │   ├── NotFound              404  no such path, or a model that does not exist or is not the caller's to use
+    │   ├── MethodNotAllowed      405
+    │   ├── TooSlow               408  headers or body did not arrive in time
+    │   ├── TooLarge              413  (431 for headers)
+    │   ├── RateLimited           429  a limit per minute or of concurrent calls; `retry_after` says when
+    │   ├── BudgetExhausted       429  the money is spent (`should_retry` false) or reserved (true)
+    │   └── CallerLeft            499  nobody reads the answer any more
+    ├── UpstreamFault             502  the endpoint's doing: counts against its health; may be retried elsewhere
+    │   ├── ConnectFailed         502
+    │   ├── FirstByteLate         504  connected, but no answer in time
+    │   ├── StreamStalled         504  the stream began and then fell silent
+    │   ├── StreamCut             502  the answer ended before its end
+    │   ├── UpstreamGarbled       502  what came is not HTTP, not JSON, or not the dialect
+    │   ├── UpstreamError         its own status 5xx
+    │   ├── UpstreamBusy          429 or 503 with Retry-After: capacity, not illness
+    │   └── UpstreamRefused       its own status 4xx: passed on to the caller as it came, never retried
+    └── GatewayFault              500  ours
+        ├── NoCandidate           503  nothing may serve this request now; the message says why
+        ├── EgressRefused         502  an endpoint's address is not allowed by the egress policy
+        ├── Overloaded            503
+        ├── Draining              503
+        ├── LenderAway            503  budgets cannot be checked: fail closed
+        ├── StoreFault            503  the database does not answer
+        └── ConfigFault                a configuration that cannot be used: where, what, what to do
+
+Foreign errors are turned into these at the border where they arise.
+"""
+
+from typing import ClassVar, Literal
+
+Blame = Literal["caller", "upstream", "gateway"]
+
+
+class Fault(Exception):
+    """What went wrong, for a person (`str(fault)`), for a program (`code`), and for the loop that may try again."""
+
+    status: int = 500
+    code: str = "internal_error"
+    kind: ClassVar[str] = "server_error"  # OpenAI's `error.type`
+    blame: ClassVar[Blame] = "gateway"
+    elsewhere: ClassVar[bool] = False  # may another endpoint be tried, before the first byte?
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        retry_after: float | None = None,
+        should_retry: bool | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or type(self).code
+        self.param = param
+        self.retry_after = retry_after
+        self.should_retry = should_retry
+
+
+class CallerFault(Fault):
+    """The caller's doing."""
+
+    status, code, kind, blame = 400, "invalid_request", "invalid_request_error", "caller"
+
+
+class InvalidRequest(CallerFault):
+    """What was sent cannot be understood or is not allowed; `param` names the field."""
+
+
+class Unauthenticated(CallerFault):
+    """No key, an unknown one, or one that is no longer good."""
+
+    status, code, kind = 401, "invalid_api_key", "authentication_error"
+
+
+class NotFound(CallerFault):
+    """No such path or model. A model that the caller may not use gets the very same answer."""
+
+    status, code = 404, "not_found"
+
+
+class MethodNotAllowed(CallerFault):
+    """The path exists, the method does not."""
+
+    status, code = 405, "method_not_allowed"
+
+
+class TooSlow(CallerFault):
+    """Headers or body did not arrive in time."""
+
+    status, code = 408, "request_timeout"
+
+
+class TooLarge(CallerFault):
+    """More than the gateway accepts; `status` is 431 for headers."""
+
+    status, code = 413, "request_too_large"
+
+    def __init__(self, message: str, *, headers: bool = False) -> None:
+        super().__init__(message, code="headers_too_large" if headers else None)
+        if headers:
+            self.status = 431
+
+
+class RateLimited(CallerFault):
+    """A limit per minute, or of concurrent calls."""
+
+    status, code, kind = 429, "rate_limit_exceeded", "rate_limit_error"
+
+
+class BudgetExhausted(CallerFault):
+    """The money is spent, or all of what is left is reserved by requests under way."""
+
+    status, code, kind = 429, "budget_exhausted", "insufficient_quota"
+
+
+class CallerLeft(CallerFault):
+    """Nobody reads the answer any more."""
+
+    status, code = 499, "caller_left"
+
+
+class UpstreamFault(Fault):
+    """The endpoint's doing."""
+
+    status, code, blame, elsewhere = 502, "upstream_error", "upstream", True
+
+
+class ConnectFailed(UpstreamFault):
+    """No connection: refused, unreachable, TLS not verified, or late."""
+
+    code = "upstream_unreachable"
+
+
+class FirstByteLate(UpstreamFault):
+    """Connected, but no answer in time."""
+
+    status, code = 504, "upstream_timeout"
+
+
+class StreamStalled(UpstreamFault):
+    """The stream began and then fell silent."""
+
+    status, code = 504, "upstream_stalled"
+
+
+class StreamCut(UpstreamFault):
+    """The answer ended before its end."""
+
+    code = "upstream_cut"
+
+
+class UpstreamGarbled(UpstreamFault):
+    """What came is not HTTP, not JSON, or not the dialect."""
+
+    code = "upstream_malformed"
+
+
+class UpstreamError(UpstreamFault):
+    """The endpoint answered with a server error of its own."""
+
+    def __init__(self, message: str, status: int, body: bytes = b"", retry_after: float | None = None) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.upstream_status = status
+        self.body = body
+
+
+class UpstreamBusy(UpstreamError):
+    """The endpoint is at its limit (429, or 503 with Retry-After): capacity, not illness."""
+
+    code = "upstream_busy"
+
+    def __init__(self, message: str, status: int, body: bytes = b"", retry_after: float | None = None) -> None:
+        super().__init__(message, status, body, retry_after)
+        self.status = 429 if status == 429 else 503
+
+
+class UpstreamRefused(UpstreamError):
+    """The endpoint refused this request (4xx): its answer goes to the caller as it came."""
+
+    code, elsewhere = "upstream_refused", False
+
+    def __init__(self, message: str, status: int, body: bytes = b"", retry_after: float | None = None) -> None:
+        super().__init__(message, status, body, retry_after)
+        self.status = status
+
+
+class GatewayFault(Fault):
+    """Ours."""
+
+
+class NoCandidate(GatewayFault):
+    """Nothing may serve this request now."""
+
+    status, code = 503, "no_candidate"
+
+
+class EgressRefused(GatewayFault):
+    """An endpoint's address is not allowed by the egress policy."""
+
+    status, code, elsewhere = 502, "egress_refused", True
+
+
+class Overloaded(GatewayFault):
+    """More requests are under way than this worker takes."""
+
+    status, code = 503, "overloaded"
+
+
+class Draining(GatewayFault):
+    """The gateway is being stopped."""
+
+    status, code = 503, "draining"
+
+
+class LenderAway(GatewayFault):
+    """Budgets cannot be checked now, so nothing is spent."""
+
+    status, code = 503, "budget_unavailable"
+
+
+class StoreFault(GatewayFault):
+    """The database does not answer, or answers with an error."""
+
+    status, code = 503, "store_unavailable"
+
+
+class ConfigFault(GatewayFault):
+    """A configuration that cannot be used: where (`file:line`), what is wrong, what to do."""
+
+    code = "invalid_configuration"
+
+    def __init__(self, message: str, *, file: str = "", line: int = 0, hint: str = "") -> None:
+        where = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
+        super().__init__(f"{where}{message}" + (f" ({hint})" if hint else ""))
+        self.file, self.line, self.hint = file, line, hint
