@@ -55,7 +55,7 @@ class RetryPolicy(msgspec.Struct, frozen=True):
 
 
 class BreakerPolicy(msgspec.Struct, frozen=True):
-    """When an endpoint is left alone: after so many failures in a row, for so long (doubling up to a cap), then probed."""
+    """When an endpoint is left alone: after so many failures in a row, for so long (doubling to a cap), then probed."""
 
     failures: int = 5
     open_s: float = 10.0

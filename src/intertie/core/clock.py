@@ -7,9 +7,13 @@ from typing import Protocol
 class Clock(Protocol):
     """Two readings: the wall (epoch seconds, may jump) for dates, the monotonic one (seconds) for durations."""
 
-    def wall(self) -> float: ...
+    def wall(self) -> float:
+        """Seconds since the epoch."""
+        ...
 
-    def monotonic(self) -> float: ...
+    def monotonic(self) -> float:
+        """Seconds that only grow."""
+        ...
 
 
 class SystemClock:
@@ -26,9 +30,11 @@ class HandClock:
         self._wall, self._monotonic = wall, monotonic
 
     def wall(self) -> float:
+        """The wall as it was set."""
         return self._wall
 
     def monotonic(self) -> float:
+        """The monotonic reading as it was set."""
         return self._monotonic
 
     def go_on(self, seconds: float) -> None:

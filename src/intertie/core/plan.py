@@ -29,7 +29,7 @@ class Objective(msgspec.Struct, frozen=True):
 
 
 class Candidate(msgspec.Struct, array_like=True, gc=False):
-    """One endpoint as it was judged for one request: estimates in their units, utilities in [0, 1] in the order of `AXES`."""
+    """One endpoint as judged for one request: estimates in their units, utilities in [0, 1] in the order of `AXES`."""
 
     endpoint: str
     site: str
