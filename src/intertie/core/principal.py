@@ -53,3 +53,17 @@ class Principal(msgspec.Struct, frozen=True):
     def may_use(self, model: str) -> bool:
         """Whether the public model or route is this principal's to use."""
         return self.models is None or model in self.models
+
+
+class StoredKey(msgspec.Struct, frozen=True):
+    """A key as the database keeps it: never the secret, only its keyed digest (hex). Times are epoch seconds."""
+
+    id: str
+    digest: str
+    name: str
+    group: str = ""
+    user: str = ""
+    project: str = ""
+    created: float = 0.0
+    expires: float | None = None
+    revoked: float | None = None
