@@ -1,8 +1,13 @@
 """A call: what one request asks for, read once from its bytes."""
 
+from typing import TypeAlias
+
 import msgspec
 
 from intertie.core.endpoint import Operation
+
+Fields: TypeAlias = dict[str, msgspec.Raw]
+"""The top level of a JSON body: each value as the bytes it came in, so that what nobody knows survives."""
 
 
 class Ask(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -25,14 +30,16 @@ class Ask(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
 class Call(msgspec.Struct, frozen=True):
     """One request, understood as far as the gateway must; everything else stays in `body`.
 
+    `body` is canonical: what was authorised, one key each, no white space between values; `fields` is its top level.
     `prompt_tokens` is an estimate from the size (the upstream's count settles the bill); `max_output` the most output
-    tokens that can be billed over all `choices`; `affinity` a digest of what is likely shared with earlier requests;
-    `wants_usage` whether a streaming caller asked for the usage chunk itself.
+    tokens per choice, None if the caller named no limit; `affinity` the bytes that earlier requests are likely to
+    share; `wants_usage` whether a streaming caller asked for the usage chunk itself.
     """
 
     operation: Operation
     model: str
     body: bytes
+    fields: Fields = {}
     stream: bool = False
     wants_usage: bool = False
     prompt_tokens: int = 0

@@ -1,8 +1,8 @@
 """What a worker and the lender (in the control process) say to each other over their link, and what is lent.
 
-A lease is a running account of one worker with one account: everything `granted` so far, everything `returned` so
+A lease is a running account of one worker with one account: everything `granted` so far, all `returned` so
 far, everything `settled` so far (folded from the worker's journal). All three only grow, so a message that is lost or
-repeated does no harm: the larger figure holds. What the worker may still spend is granted - returned - its own spending.
+repeated does no harm: the larger figure holds. What the worker may still spend: granted - returned - its own spending.
 """
 
 import msgspec

@@ -1,0 +1,102 @@
+"""Reading JSON bodies that strangers send: bounded depth, no key twice, and one canonical form of what was understood.
+
+What is forwarded is the re-encoded top level, never the bytes as they came: a parser behind us that prefers the first
+of two equal keys, or unescapes `"mod\\u0065l"` later than we do, then sees exactly what was authorised here.
+"""
+
+import json
+import re
+from typing import NoReturn
+
+import msgspec
+
+from intertie.core.call import Fields
+from intertie.core.faults import InvalidRequest
+
+MAX_DEPTH = 64
+
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_encode = msgspec.json.Encoder().encode
+_strings = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_BRACES = bytes.maketrans(b"[]", b"{}")
+_NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_at_field = re.compile(r"^(.*?)(?: - at `\$\.?([^`]*)`)?$")
+
+
+def read_fields(body: bytes) -> tuple[Fields, bytes]:
+    """The top level of a JSON object and its canonical bytes.
+
+    Raises InvalidRequest if the body is no JSON object, is nested deeper than 64, or has a key twice at the top level.
+    """
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
+        _refuse_depth(body)
+    try:
+        fields = _decode_fields(body)
+    except msgspec.DecodeError as error:
+        refuse(error)
+    except RecursionError:
+        _refuse_depth(body)
+        raise
+    canonical = _encode(fields)
+    if len(canonical) != len(body):
+        _refuse_duplicates(body)
+    return fields, canonical
+
+
+def write_fields(fields: Fields) -> bytes:
+    """The bytes of a JSON object from its top level."""
+    return _encode(fields)
+
+
+def refuse(error: msgspec.DecodeError) -> NoReturn:
+    """Turn the decoder's complaint into the caller's: which field, what was expected."""
+    match = _at_field.match(str(error))
+    message, field = (match.group(1), match.group(2)) if match else (str(error), None)
+    if not isinstance(error, msgspec.ValidationError):
+        raise InvalidRequest(f"The request body is not valid JSON: {error}", code="invalid_json") from None
+    missing = re.search(r"missing required field `([^`]+)`", message)
+    if missing:
+        raise InvalidRequest(
+            f"Missing required parameter: '{missing.group(1)}'.",
+            code="missing_required_parameter",
+            param=missing.group(1),
+        ) from None
+    where = f" for '{field}'" if field else ""
+    raise InvalidRequest(f"Invalid type{where}: {message}.", code="invalid_type", param=field or None) from None
+
+
+def depth(body: bytes) -> int:
+    """How deep arrays and objects are nested, brackets inside strings not counted; stops counting past `MAX_DEPTH`."""
+    brackets = _strings.sub(b"", body).translate(_BRACES, _NOT_BRACKETS)
+    levels = 0
+    while brackets and levels <= MAX_DEPTH:
+        shorter = brackets.replace(b"{}", b"")
+        if shorter == brackets:
+            break  # unbalanced: the decoder says so better
+        brackets, levels = shorter, levels + 1
+    return levels
+
+
+def _refuse_depth(body: bytes) -> None:
+    if depth(body) > MAX_DEPTH:
+        raise InvalidRequest(f"The request body is nested deeper than {MAX_DEPTH} levels.", code="json_too_deep")
+
+
+def _refuse_duplicates(body: bytes) -> None:
+    """White space makes lengths differ too, so look closely; only the top level decides anything."""
+    repeated: list[str] = []
+
+    def note(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        seen: dict[str, object] = {}
+        repeated.clear()  # objects close from the inside out: the last one to close is the top level
+        for name, value in pairs:
+            if name in seen:
+                repeated.append(name)
+            seen[name] = value
+        return seen
+
+    json.loads(body, object_pairs_hook=note)
+    if repeated:
+        raise InvalidRequest(
+            f"The parameter '{repeated[0]}' is given twice.", code="duplicate_parameter", param=repeated[0]
+        )

@@ -1,0 +1,219 @@
+"""OpenAI's chat completions, completions and embeddings, as every OpenAI-compatible engine speaks them.
+
+Reads the few fields that decide where a request goes and what it may cost; finds usage in answers and streams; draws
+errors. `docs/reference` lists which facts of the wire are kept (usage chunks, `[DONE]`, error events).
+"""
+
+import re
+
+import msgspec
+
+from intertie.core.call import Ask, Call, Fields
+from intertie.core.endpoint import Operation
+from intertie.core.faults import Fault, InvalidRequest
+from intertie.core.usage import Usage
+from intertie.dialects.json_body import read_fields, refuse, write_fields
+
+PATHS: dict[Operation, str] = {
+    "chat": "/chat/completions",
+    "completions": "/completions",
+    "embeddings": "/embeddings",
+}
+DONE = b"data: [DONE]\n\n"
+
+_BYTES_PER_TOKEN = 4  # the field's rule of thumb for English; the upstream's count settles the bill
+_AFFINITY_BYTES = 256  # what conversations share at their beginning: SMG's prefix_hash takes as much (router.md 3.4)
+_MAX_CHOICES = 128
+
+
+_ABSENT = msgspec.Raw()
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = False
+
+
+class _Peek(msgspec.Struct):
+    """The fields that decide; everything else is left alone."""
+
+    model: str
+    messages: msgspec.Raw = _ABSENT
+    prompt: msgspec.Raw = _ABSENT
+    input: msgspec.Raw = _ABSENT
+    stream: bool | None = False
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    n: int | None = 1
+    stream_options: _StreamOptions | None = None
+    prompt_cache_key: str | None = None
+    intertie: Ask | None = None
+
+
+class _Details(msgspec.Struct):
+    cached_tokens: int | None = 0
+    reasoning_tokens: int | None = 0
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int | None = 0
+    completion_tokens: int | None = 0
+    prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+
+
+class _Answer(msgspec.Struct):
+    usage: _Usage | None = None
+
+
+class _Chunk(msgspec.Struct):
+    usage: _Usage | None = None
+    choices: list[msgspec.Raw] | None = None
+    error: msgspec.Raw = _ABSENT
+
+
+class Reading(msgspec.Struct, frozen=True, gc=False):
+    """What one stream event told: usage, if it is nothing but the usage chunk, and whether it is an error."""
+
+    usage: Usage | None = None
+    only_usage: bool = False
+    error: bool = False
+
+
+_peek = msgspec.json.Decoder(_Peek).decode
+_answer = msgspec.json.Decoder(_Answer).decode
+_chunk = msgspec.json.Decoder(_Chunk).decode
+_encode = msgspec.json.Encoder().encode
+_CONTENT: dict[Operation, str] = {"chat": "messages", "completions": "prompt", "embeddings": "input"}
+_OPENERS = {"messages": b"[", "prompt": b'["', "input": b'["'}
+_telling = re.compile(rb'"usage"\s*:\s*\{|"error"\s*:\s*[{"]')
+_TRUE = msgspec.Raw(b"true")
+
+
+def parse(operation: Operation, body: bytes) -> Call:
+    """Understand a request body. Raises InvalidRequest, naming the field."""
+    fields, canonical = read_fields(body)
+    try:
+        peek = _peek(canonical)
+    except msgspec.DecodeError as error:
+        refuse(error)
+    content = _content(operation, peek)
+    if peek.stream and operation == "embeddings":
+        raise InvalidRequest("Embeddings cannot be streamed.", code="unsupported_parameter", param="stream")
+    choices = 1 if peek.n is None else peek.n
+    if not 1 <= choices <= _MAX_CHOICES:
+        raise InvalidRequest(f"'n' must lie between 1 and {_MAX_CHOICES}.", code="invalid_value", param="n")
+    return Call(
+        operation=operation,
+        model=peek.model,
+        body=canonical,
+        fields=fields,
+        stream=bool(peek.stream),
+        wants_usage=peek.stream_options is not None and bool(peek.stream_options.include_usage),
+        prompt_tokens=len(canonical) // _BYTES_PER_TOKEN + 1,
+        max_output=0 if operation == "embeddings" else _max_output(peek),
+        choices=choices,
+        affinity=peek.prompt_cache_key.encode() if peek.prompt_cache_key else content[:_AFFINITY_BYTES],
+        ask=peek.intertie or Ask(),
+    )
+
+
+def _content(operation: Operation, peek: _Peek) -> bytes:
+    name = _CONTENT[operation]
+    raw = peek.messages if operation == "chat" else peek.prompt if operation == "completions" else peek.input
+    content = bytes(raw)
+    if not content:
+        raise InvalidRequest(f"Missing required parameter: '{name}'.", code="missing_required_parameter", param=name)
+    if content[:1] not in _OPENERS[name]:
+        raise InvalidRequest(f"Invalid type for '{name}': expected an array.", code="invalid_type", param=name)
+    return content
+
+
+def _max_output(peek: _Peek) -> int | None:
+    limit = peek.max_tokens if peek.max_completion_tokens is None else peek.max_completion_tokens
+    if limit is not None and limit < 1:
+        name = "max_tokens" if peek.max_completion_tokens is None else "max_completion_tokens"
+        raise InvalidRequest(f"'{name}' must be at least 1.", code="invalid_value", param=name)
+    return limit
+
+
+def body_for(call: Call, model: str, bound_output: int | None) -> bytes:
+    """The body an endpoint gets: its own name for the model, usage asked for on streams, output bounded if it must be.
+
+    `bound_output` is set when the caller named no limit and a budget pays: what cannot be bounded cannot be paid.
+    """
+    rename = model != call.model
+    ask_usage = call.stream and not call.wants_usage
+    if not (rename or ask_usage or bound_output is not None or "intertie" in call.fields):
+        return call.body
+    fields: Fields = dict(call.fields)
+    fields.pop("intertie", None)
+    if rename:
+        fields["model"] = msgspec.Raw(_encode(model))
+    if ask_usage:
+        fields["stream_options"] = _with_usage(fields.get("stream_options"))
+    if bound_output is not None:
+        name = "max_completion_tokens" if call.operation == "chat" else "max_tokens"
+        fields[name] = msgspec.Raw(b"%d" % bound_output)
+    return write_fields(fields)
+
+
+def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:
+    if options is None or bytes(options) == b"null":
+        return msgspec.Raw(b'{"include_usage":true}')
+    inner, _ = read_fields(bytes(options))
+    inner["include_usage"] = _TRUE
+    return msgspec.Raw(write_fields(inner))
+
+
+def usage_of(answer: bytes) -> Usage | None:
+    """The usage of a whole answer; None if it holds none. Raises ValueError if it is not this dialect."""
+    try:
+        usage = _answer(answer).usage
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+    return None if usage is None else _to_usage(usage)
+
+
+def tells(block: bytes) -> bool:
+    """Whether a block of stream events may hold usage, an error or the end; the cheap question asked of every block."""
+    return (b"[DONE]" in block) or _telling.search(block) is not None
+
+
+def read_event(data: bytes) -> Reading:
+    """What the data of one stream event tells. Raises ValueError if it is not this dialect."""
+    try:
+        chunk = _chunk(data)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+    usage = None if chunk.usage is None else _to_usage(chunk.usage)
+    failed = bytes(chunk.error) not in (b"null", b"")
+    return Reading(usage=usage, only_usage=usage is not None and not chunk.choices and not failed, error=failed)
+
+
+def _to_usage(usage: _Usage) -> Usage:
+    prompt, completion = max(0, usage.prompt_tokens or 0), max(0, usage.completion_tokens or 0)
+    cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else 0
+    reasoning = usage.completion_tokens_details.reasoning_tokens if usage.completion_tokens_details else 0
+    return Usage(prompt, completion, min(prompt, max(0, cached or 0)), max(0, reasoning or 0))
+
+
+def error_body(fault: Fault) -> bytes:
+    """A fault in OpenAI's shape, with our stable `code`."""
+    error = {"message": fault.message, "type": fault.kind, "param": fault.param, "code": fault.code}
+    return _encode({"error": error})
+
+
+def error_event(fault: Fault) -> bytes:
+    """A fault inside a stream that has begun: SDKs raise on a chunk with a top-level `error`."""
+    return b"data: " + error_body(fault) + b"\n\n"
+
+
+def model_list(models: list[tuple[str, str]]) -> bytes:
+    """The answer of `GET /models`: (name, owner) pairs."""
+    data = [{"id": name, "object": "model", "created": 0, "owned_by": owner} for name, owner in models]
+    return _encode({"object": "list", "data": data})
+
+
+def model_card(name: str, owner: str) -> bytes:
+    """The answer of `GET /models/{name}`."""
+    return _encode({"id": name, "object": "model", "created": 0, "owned_by": owner})
