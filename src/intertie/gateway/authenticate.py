@@ -1,0 +1,40 @@
+"""Step 2, authenticate: a credential to a `Principal`, by keyed digest in the snapshot. No I/O.
+
+The digest is what is looked up, so the time taken tells nothing about how much of a guessed key was right.
+"""
+
+from intertie.core.faults import Unauthenticated
+from intertie.core.principal import Principal
+from intertie.gateway.live import Live
+from intertie.policy.keys import digest
+from intertie.wire.server import Request
+
+_BEARER = b"bearer "
+
+
+def authenticate(live: Live, request: Request) -> Principal:
+    """Who calls. Raises Unauthenticated; the message never repeats the key."""
+    key = _credential(request.headers)
+    principal = live.snapshot.keys.get(digest(live.snapshot.pepper, key))
+    if principal is None:
+        raise Unauthenticated("Incorrect API key provided. Keys are made with `intertie keys create`.")
+    if principal.revoked:
+        raise Unauthenticated("This API key has been revoked.", code="key_revoked")
+    if principal.expires_at is not None and live.clock.wall() >= principal.expires_at:
+        raise Unauthenticated("This API key has expired.", code="key_expired")
+    return principal
+
+
+def _credential(headers: dict[bytes, bytes]) -> bytes:
+    authorization = headers.get(b"authorization")
+    if authorization is None:
+        key = headers.get(b"x-api-key", b"")
+    elif authorization[:7].lower() == _BEARER:
+        key = authorization[7:].strip()
+    else:
+        key = b""
+    if not key:
+        raise Unauthenticated(
+            "You didn't provide an API key. Send it as `Authorization: Bearer <key>`.", code="missing_api_key"
+        )
+    return key

@@ -1,0 +1,45 @@
+"""The life of one request. Read it from top to bottom; each step is a module of its own and knows no other step."""
+
+import asyncio
+from functools import partial
+
+from intertie.core.endpoint import Operation
+from intertie.core.faults import CallerLeft, Draining, Fault
+from intertie.gateway.admit import admit
+from intertie.gateway.authenticate import authenticate
+from intertie.gateway.choose import choose
+from intertie.gateway.guard import guard
+from intertie.gateway.live import Live
+from intertie.gateway.observe import observe
+from intertie.gateway.passage import Passage
+from intertie.gateway.receive import receive
+from intertie.gateway.relay import relay
+from intertie.gateway.respond import begin, respond
+from intertie.gateway.settle import settle
+from intertie.gateway.translate import translate
+from intertie.wire.server import Reply, Request
+
+
+async def exchange(live: Live, request: Request, reply: Reply, operation: Operation) -> None:
+    """Carry one request from its bytes to its answer.
+
+    Admission precedes the choice: the hold covers the dearest candidate, so whichever is chosen is paid for.
+    Settlement precedes the last byte: a caller who has a whole answer has a row in the journal.
+    """
+    passage = live.open(request, operation)
+    try:
+        passage.call = receive(request, operation)
+        passage.principal = authenticate(live, request)
+        guard(live, passage.principal, passage.call)
+        passage.holds = await admit(live, passage)
+        passage.plan = choose(live, passage)
+        await relay(live, passage, reply, partial(translate, live, passage), partial(begin, live))
+    except Fault as fault:
+        passage.fault = fault
+    except asyncio.CancelledError:
+        passage.fault = CallerLeft("The caller left.") if reply.gone else Draining("The gateway is being stopped.")
+    finally:
+        settle(live, passage)
+        live.close(passage)
+    respond(live, passage, reply)
+    observe(live, passage)

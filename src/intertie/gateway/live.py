@@ -1,0 +1,105 @@
+"""What a worker holds while it runs: the snapshot and all that is made of it, its books, its counters.
+
+A new snapshot is prepared whole and then swapped in one assignment; endpoints that did not change keep their
+connections and what was measured of them.
+"""
+
+import asyncio
+from random import Random
+
+import msgspec
+
+from intertie.adapters.telemetry.counters import Meters
+from intertie.adapters.telemetry.requestlog import RequestLog
+from intertie.config.snapshot import Snapshot, UpstreamLimits
+from intertie.core.clock import Clock
+from intertie.core.endpoint import Endpoint, Operation
+from intertie.core.ids import WorkerId
+from intertie.core.plan import Plan
+from intertie.core.site import Site
+from intertie.gateway.lane import Lane
+from intertie.gateway.passage import Passage
+from intertie.gateway.wallet import Wallet
+from intertie.policy.retry import RetryBudget
+from intertie.policy.routing.table import EndpointState, Table, build_table
+from intertie.store.journal import JournalWriter
+from intertie.wire.dial import Dialer
+from intertie.wire.pool import Pool
+from intertie.wire.server import Request
+from intertie.wire.tasks import Tasks
+
+_pack_plan = msgspec.msgpack.Encoder().encode
+_NOWHERE = Site(id="unknown")
+
+
+class Books:
+    """Where money and facts are written: the wallet, the journal, the counters, and the log if requests are logged."""
+
+    __slots__ = ("journal", "log", "meters", "wallet")
+
+    def __init__(self, wallet: Wallet, journal: JournalWriter, meters: Meters, log: RequestLog | None) -> None:
+        self.wallet, self.journal, self.meters, self.log = wallet, journal, meters, log
+
+
+class Live:
+    """See the module. `lottery` draws the lots of the router; `ready` is false before the first and while draining."""
+
+    def __init__(self, worker: WorkerId, clock: Clock, lottery: Random, books: Books, tasks: Tasks) -> None:
+        self.worker = worker
+        self.clock = clock
+        self.lot = lottery.random
+        self.wallet, self.journal, self.meters, self.log = books.wallet, books.journal, books.meters, books.log
+        self.loop = asyncio.get_running_loop()
+        self.snapshot = Snapshot(version=0)
+        self.tables: dict[str, Table] = {}
+        self.lanes: dict[str, Lane] = {}
+        self.states: dict[str, EndpointState] = {}
+        self.retries = RetryBudget(self.snapshot.retry)
+        self.ready = False
+        self.in_flight = 0
+        self._sequence = 0
+        self._tasks = tasks
+
+    def adopt(self, snapshot: Snapshot) -> None:
+        """Run on this snapshot from now on. Raises a Fault, and changes nothing, if it cannot be used."""
+        tables = {name: build_table(snapshot, name) for name in _public_names(snapshot)}
+        lanes = {one.id: self._lane(one, snapshot) for one in snapshot.endpoints.values()}
+        gone = [lane for name, lane in self.lanes.items() if lanes.get(name) is not lane]
+        self.states = {name: lane.state for name, lane in lanes.items()}
+        self.snapshot, self.tables, self.lanes = snapshot, tables, lanes
+        self.retries = RetryBudget(snapshot.retry)
+        for lane in gone:
+            self._tasks.start(lane.pool.close())
+
+    def open(self, request: Request, operation: Operation) -> Passage:
+        """A new passage, with the next sequence number of this worker."""
+        self._sequence += 1
+        self.in_flight += 1
+        return Passage(self._sequence, request, operation)
+
+    def close(self, passage: Passage) -> None:
+        """A passage is over."""
+        self.in_flight -= 1
+
+    def pack_plan(self, plan: Plan | None) -> bytes:
+        """The plan as it is journalled, for replay; empty if there is none or plans are not recorded."""
+        return _pack_plan(plan) if plan is not None and self.snapshot.record_plans else b""
+
+    def _lane(self, endpoint: Endpoint, snapshot: Snapshot) -> Lane:
+        site = snapshot.sites.get(endpoint.site, _NOWHERE)
+        old = self.lanes.get(endpoint.id)
+        state = old.state if old is not None else EndpointState(endpoint, site, snapshot.breaker)
+        same = old is not None and old.serves(endpoint) and snapshot.upstream == self.snapshot.upstream
+        if old is not None and same:
+            return old if (old.endpoint, old.site) == (endpoint, site) else Lane(endpoint, site, old.pool, state)
+        return Lane(endpoint, site, self._pool(endpoint, snapshot.upstream, state), state)
+
+    def _pool(self, endpoint: Endpoint, limits: UpstreamLimits, state: EndpointState) -> Pool:
+        dialer = Dialer(endpoint)
+        return Pool(
+            endpoint.origin, limits, max_connections=endpoint.max_connections, dialer=dialer, on_rtt=state.measured_rtt
+        )
+
+
+def _public_names(snapshot: Snapshot) -> set[str]:
+    return {one.model for one in snapshot.endpoints.values()} | set(snapshot.routes)

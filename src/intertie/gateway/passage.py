@@ -1,0 +1,84 @@
+"""A passage: one request on its way through the gateway, and what each step has found out so far.
+
+Steps write their own finding and read those of earlier steps; `settle`, `respond` and `observe` tell the whole story
+from it, whichever way the request ended.
+"""
+
+import asyncio
+
+from intertie.core.call import Call
+from intertie.core.endpoint import Operation
+from intertie.core.faults import Fault
+from intertie.core.money import Nano
+from intertie.core.plan import Candidate, Plan
+from intertie.core.principal import Principal
+from intertie.core.usage import Usage
+from intertie.gateway.lane import Lane
+from intertie.gateway.wallet import Holds
+from intertie.wire.server import Request
+
+
+class Attempt:
+    """One endpoint being tried. Times are the loop's (seconds); `first_byte` is 0 until it spoke.
+
+    `events` counts the stream events that carried output: the estimate of output tokens when no usage arrives.
+    """
+
+    __slots__ = ("ended", "events", "first_byte", "lane", "number", "started", "usage")
+
+    def __init__(self, lane: Lane, number: int, started: float) -> None:
+        self.lane = lane
+        self.number = number
+        self.started = started
+        self.first_byte = 0.0
+        self.ended = 0.0
+        self.events = 0
+        self.usage: Usage | None = None
+
+
+class Passage:
+    """See the module. `body` is a whole answer, or the tail of a stream whose head is already with the caller."""
+
+    __slots__ = (
+        "attempt", "body", "call", "cost", "fault", "holds", "operation", "plan", "principal", "request", "sequence",
+        "session", "status", "usage",
+    )  # fmt: skip
+
+    def __init__(self, sequence: int, request: Request, operation: Operation) -> None:
+        self.sequence = sequence
+        self.request = request
+        self.operation = operation
+        self.call: Call | None = None
+        self.principal: Principal | None = None
+        self.holds: Holds | None = None
+        self.plan: Plan | None = None
+        self.attempt: Attempt | None = None
+        self.fault: Fault | None = None
+        self.usage: Usage | None = None
+        self.cost: Nano | None = None
+        self.session = ""
+        self.status = 0
+        self.body = b""
+
+    @property
+    def attempts(self) -> int:
+        """How many endpoints were tried so far."""
+        return self.attempt.number if self.attempt else 0
+
+    @property
+    def lane(self) -> Lane:
+        """The endpoint being tried."""
+        assert self.attempt is not None
+        return self.attempt.lane
+
+    def chosen(self) -> Candidate | None:
+        """The estimates of the endpoint that was last tried."""
+        if self.plan is None or self.attempt is None:
+            return None
+        wanted = self.attempt.lane.endpoint.id
+        return next((row for row in self.plan.candidates if row.endpoint == wanted), None)
+
+
+def now() -> float:
+    """The running loop's time in seconds: the one clock of durations within a passage."""
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,196 @@
+"""Step 7, relay: the endpoints of the plan, one after another, until one speaks.
+
+Failover only before the first byte; afterwards a cut is the caller's to be told (see `respond`). A caller that leaves
+cancels the task, and with it the upstream connection, at once. Stream chunks pass from connection to connection in
+callbacks (`wire.relay.Stream`) without waking this coroutine.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from intertie.core.faults import Fault, NoCandidate, StaleConnection, StreamCut, UpstreamError, UpstreamGarbled
+from intertie.core.usage import Usage
+from intertie.dialects.openai_chat import read_event, tells, usage_of
+from intertie.gateway.lane import Lane
+from intertie.gateway.live import Live
+from intertie.gateway.passage import Attempt, Passage, now
+from intertie.policy.retry import may_retry
+from intertie.wire.client import Connection
+from intertie.wire.relay import Answer, Collect, Stream, fault_of
+from intertie.wire.server import Reply
+from intertie.wire.sse import EventSplitter, data_of, events
+
+Write = Callable[[Lane], bytes]
+Begin = Callable[[Passage], tuple[int, bytes]]
+
+_OUR_FAULT_NOT_THE_CALLERS = (401, 403, 404, 408)
+"""Statuses by which an endpoint refuses *us*: our credential, our name for the model. Another endpoint may do."""
+
+
+async def relay(live: Live, passage: Passage, reply: Reply, write: Write, begin: Begin) -> None:
+    """Have the call answered. Raises the last fault if no endpoint could; `passage.attempt` tells how far it came.
+
+    `write` makes the message for an endpoint (step translate); `begin` the head of a streamed answer.
+    """
+    plan, call = passage.plan, passage.call
+    assert plan is not None and call is not None
+    live.retries.request(now())
+    for endpoint_id in plan.order:
+        lane = live.lanes.get(endpoint_id)
+        if lane is None:
+            continue
+        attempt = passage.attempt = Attempt(lane, passage.attempts + 1, now())
+        lane.state.dispatched(call.prompt_tokens)
+        try:
+            await _try(live, passage, reply, write(lane), begin)
+        except Fault as fault:
+            lane.state.failed(now(), fault, call.prompt_tokens)
+            if not may_retry(fault, reply.started, attempt.number, live.snapshot.retry, live.retries, now()):
+                raise
+            passage.fault = fault
+        except asyncio.CancelledError:
+            lane.state.abandoned(call.prompt_tokens)
+            raise
+        else:
+            _learn(passage, attempt)
+            passage.fault = None
+            return
+    raise passage.fault or NoCandidate(f"No endpoint is left that serves {call.model!r}.")
+
+
+async def _try(live: Live, passage: Passage, reply: Reply, message: bytes, begin: Begin) -> None:
+    """One attempt; a pooled connection that proves to have gone stale is replaced once, which counts for nothing."""
+    lane = passage.lane
+    connection = lane.pool.idle() or await lane.pool.connect()
+    try:
+        await _exchange(live, passage, reply, connection, message, begin)
+    except StaleConnection:
+        connection = await lane.pool.connect()
+        await _exchange(live, passage, reply, connection, message, begin)
+
+
+async def _exchange(
+    live: Live, passage: Passage, reply: Reply, connection: Connection, message: bytes, begin: Begin
+) -> None:
+    call = passage.call
+    assert call is not None
+    try:
+        if call.stream:
+            await _stream(live, passage, reply, connection, message, begin)
+        else:
+            await _collect(live, passage, connection, message)
+    except asyncio.CancelledError:
+        connection.cancel()
+        raise
+
+
+async def _collect(live: Live, passage: Passage, connection: Connection, message: bytes) -> None:
+    """A whole answer: nothing leaves before it is complete and understood, so failover stays possible."""
+    limits, attempt = live.snapshot.upstream, passage.attempt
+    assert attempt is not None
+    sink = Collect(live.loop, limits.max_answer_bytes)
+    connection.exchange(message, sink, limits.first_byte_timeout_s, limits.idle_stream_timeout_s)
+    answer: Answer = await sink.answered
+    if not 200 <= answer.status < 300:
+        raise ours(fault_of(answer.status, answer.headers, answer.body))
+    try:
+        attempt.usage = usage_of(answer.body)
+    except ValueError as error:
+        raise UpstreamGarbled(f"The endpoint's answer is not what its dialect promises: {error}") from None
+    attempt.first_byte, attempt.ended = answer.first_byte, answer.ended
+    passage.status, passage.body = answer.status, answer.body
+
+
+async def _stream(
+    live: Live, passage: Passage, reply: Reply, connection: Connection, message: bytes, begin: Begin
+) -> None:
+    """A streamed answer: relayed in callbacks; wakes here at its end, with the tail held back until it is settled."""
+    limits, attempt, call = live.snapshot.upstream, passage.attempt, passage.call
+    assert attempt is not None and call is not None
+    watch = Watch(attempt, call.wants_usage)
+
+    def first(at: float) -> tuple[int, bytes]:
+        attempt.first_byte = at
+        return begin(passage)
+
+    sink = Stream(live.loop, reply, connection, watch, first, limits.max_answer_bytes)
+    connection.exchange(message, sink, limits.first_byte_timeout_s, limits.idle_stream_timeout_s)
+    try:
+        end = await sink.done
+    except Fault as fault:
+        raise ours(fault) from None
+    attempt.ended = end.ended
+    passage.body = end.tail
+    if watch.failed:
+        raise UpstreamError("The endpoint reported an error inside its stream.", 502)
+
+
+def ours(fault: Fault) -> Fault:
+    """An endpoint that refuses our credential, or does not know its model, is ill; the caller did nothing wrong."""
+    status = fault.upstream_status if isinstance(fault, UpstreamError) else 0
+    if status not in _OUR_FAULT_NOT_THE_CALLERS:
+        return fault
+    return UpstreamError(f"The endpoint refused the gateway (status {status}).", status)
+
+
+class Watch:
+    """The filter on a stream: passes events through byte by byte, reads usage, hides what the caller did not ask for.
+
+    The end (`[DONE]`) is held back: the books are closed before the caller can know that the answer is whole.
+    """
+
+    __slots__ = ("_attempt", "_done", "_splitter", "_tail", "_wants_usage", "failed")
+
+    def __init__(self, attempt: Attempt, wants_usage: bool) -> None:
+        self._attempt = attempt
+        self._wants_usage = wants_usage
+        self._splitter = EventSplitter()
+        self._tail = b""
+        self._done = False
+        self.failed = False
+
+    def feed(self, data: bytes) -> bytes:
+        """Complete events that may be passed on now."""
+        block = self._splitter.feed(data)
+        if not block:
+            return b""
+        if not tells(block):
+            self._attempt.events += block.count(b"data:")
+            return block
+        return b"".join([event for event in events(block) if self._passes(event)])
+
+    def ended(self) -> bytes:
+        """The tail held back. Raises StreamCut if the dialect's own end never came."""
+        if not self._done and not self.failed:
+            raise StreamCut("The endpoint's stream ended before its end.")
+        return self._tail
+
+    def _passes(self, event: bytes) -> bool:
+        data = data_of(event)
+        if self._done or data.startswith(b"[DONE]"):
+            self._done = True
+            self._tail += event
+            return False
+        if not data:
+            return True
+        try:
+            reading = read_event(data)
+        except ValueError as error:
+            raise UpstreamGarbled(f"A stream event is not what its dialect promises: {error}") from None
+        self.failed = self.failed or reading.error
+        if reading.usage is not None:
+            self._attempt.usage = reading.usage
+        if not reading.only_usage:
+            self._attempt.events += 1
+        return self._wants_usage or not reading.only_usage
+
+
+def _learn(passage: Passage, attempt: Attempt) -> None:
+    """Tell the endpoint's state how it did, against what was predicted."""
+    call, chosen = passage.call, passage.chosen()
+    assert call is not None
+    predicted = chosen.ttft_ms / 1000 if chosen is not None else 0.0
+    usage = attempt.usage or Usage(call.prompt_tokens, attempt.events)
+    attempt.lane.state.answered(
+        attempt.ended, attempt.first_byte - attempt.started, attempt.ended - attempt.started, usage, predicted
+    )

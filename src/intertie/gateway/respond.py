@@ -1,0 +1,67 @@
+"""How an answer looks: its headers, its errors in the caller's dialect, its end.
+
+Upstream headers are not passed on: its rate limits are those of our account there, not of the caller here.
+"""
+
+from intertie.core.faults import Draining, Fault, UpstreamRefused
+from intertie.core.ids import request_id
+from intertie.core.money import show_usd
+from intertie.dialects.openai_chat import error_body, error_event
+from intertie.gateway.live import Live
+from intertie.gateway.passage import Passage
+from intertie.policy.routing.explain import header_json
+from intertie.wire.server import Reply
+
+JSON = b"content-type: application/json\r\n"
+_EVENTS = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
+
+
+def begin(live: Live, passage: Passage) -> tuple[int, bytes]:
+    """Status and headers of a streamed answer, made when its first byte is here."""
+    return 200, _EVENTS + _headers(live, passage)
+
+
+def respond(live: Live, passage: Passage, reply: Reply) -> None:
+    """Give the caller the end of the story: the answer, the tail of a stream, or what went wrong."""
+    if reply.gone:
+        return
+    fault = passage.fault
+    if reply.started:
+        reply.finish(error_event(fault) if fault else passage.body)
+    elif fault is None:
+        reply.send(passage.status, JSON + _headers(live, passage), passage.body)
+    else:
+        status, headers, body = refusal(fault)
+        own_words = fault.body if isinstance(fault, UpstreamRefused) else b""
+        reply.send(status, headers + _headers(live, passage), own_words or body)
+
+
+def refusal(fault: Fault) -> tuple[int, bytes, bytes]:
+    """A fault as status, headers and body in OpenAI's shape."""
+    headers = JSON
+    if fault.retry_after is not None:
+        headers += b"retry-after: %d\r\nretry-after-ms: %d\r\n" % (-(-fault.retry_after // 1), fault.retry_after * 1000)
+    if fault.should_retry is not None:
+        headers += b"x-should-retry: true\r\n" if fault.should_retry else b"x-should-retry: false\r\n"
+    if isinstance(fault, Draining):
+        headers += b"connection: close\r\n"
+    return fault.status, headers, error_body(fault)
+
+
+def _headers(live: Live, passage: Passage) -> bytes:
+    parts = [b"x-request-id: %b\r\n" % request_id(live.worker, passage.sequence).encode()]
+    attempt = passage.attempt
+    if attempt is not None:
+        parts.append(attempt.lane.marks)
+        if attempt.first_byte:
+            ttft_ms = (attempt.first_byte - attempt.started) * 1000
+            parts.append(b"x-intertie-ttft-ms: %d\r\nx-intertie-attempts: %d\r\n" % (ttft_ms, attempt.number))
+    if passage.cost is not None:
+        parts.append(b"x-intertie-cost-usd: %b\r\n" % show_usd(passage.cost).encode())
+    if passage.session:
+        parts.append(b"x-intertie-session: %b\r\n" % passage.session.encode())
+    if passage.holds is not None:
+        parts.append(passage.holds.headers)
+    if passage.plan is not None and passage.call is not None and passage.call.ask.explain:
+        parts.append(b"x-intertie-explain: %b\r\n" % header_json(passage.plan))
+    return b"".join(parts)

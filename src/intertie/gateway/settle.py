@@ -1,0 +1,84 @@
+"""Step 8, settle: usage to cost to journal row; the hold is closed. Exactly once, on every way out.
+
+Synchronous on purpose: with nothing to wait for, neither a cancel nor another request can come between.
+"""
+
+from intertie.core.faults import CallerLeft, Draining, UpstreamFault
+from intertie.core.record import Outcome, Settled
+from intertie.core.usage import NOTHING, Usage
+from intertie.gateway.live import Live
+from intertie.gateway.passage import Attempt, Passage, now
+from intertie.policy.routing.estimate import footprint_g
+
+
+def settle(live: Live, passage: Passage) -> None:
+    """Close the books on a request that was admitted. Raises StoreFault if the journal cannot be written."""
+    holds, attempt, call = passage.holds, passage.attempt, passage.call
+    if holds is None or call is None:
+        return
+    usage = passage.usage = used(passage)
+    price = attempt.lane.endpoint.price if attempt else None
+    cost = passage.cost = price.of(usage) if price else (0 if usage is NOTHING else None)
+    charges = live.wallet.settle(holds, cost or 0, usage.prompt + usage.completion)
+    ended = now()
+    lane = attempt.lane if attempt else None
+    live.journal.settled(
+        Settled(
+            sequence=passage.sequence,
+            at=live.clock.wall(),
+            outcome=outcome(passage),
+            status=passage.fault.status if passage.fault else passage.status,
+            endpoint=lane.endpoint.id if lane else "",
+            site=lane.site.id if lane else "",
+            upstream_model=lane.endpoint.upstream_model if lane else "",
+            usage=usage,
+            cost_nano=cost,
+            price_source=price.source if price else "",
+            charges=charges,
+            ttft_s=first_token_s(attempt),
+            duration_s=ended - passage.request.received,
+            gco2=footprint_g(lane.endpoint, lane.site, usage) if lane else 0.0,
+            attempts=passage.attempts,
+            fault=passage.fault.code if passage.fault else "",
+            plan=live.pack_plan(passage.plan),
+            stream=call.stream,
+        )
+    )
+
+
+def used(passage: Passage) -> Usage:
+    """What was consumed: the upstream's figures, or our own count where they cannot have come.
+
+    An endpoint that failed before it spoke is not paid. A caller who left pays the prompt (the endpoint has read it)
+    and what was delivered.
+    """
+    attempt, call, fault = passage.attempt, passage.call, passage.fault
+    if attempt is None or call is None:
+        return NOTHING
+    if attempt.usage is not None:
+        return attempt.usage
+    if isinstance(fault, UpstreamFault) and not attempt.first_byte:
+        return NOTHING
+    if fault is None and not call.stream:
+        return Usage(call.prompt_tokens, 0 if call.operation == "embeddings" else len(passage.body) // 4, estimated=True)
+    return Usage(call.prompt_tokens, attempt.events, estimated=True)
+
+
+def outcome(passage: Passage) -> Outcome:
+    """How the request ended, in one word (see `core.record.Outcome`)."""
+    fault = passage.fault
+    if fault is None:
+        return "served"
+    if isinstance(fault, CallerLeft):
+        return "left"
+    if passage.attempt is None:
+        return "refused"
+    begun = passage.attempt.first_byte > 0
+    return "cut" if begun and isinstance(fault, UpstreamFault | Draining) else "failed"
+
+
+def first_token_s(attempt: Attempt | None) -> float:
+    """Seconds from sending to the first byte; 0 if none came."""
+    return attempt.first_byte - attempt.started if attempt and attempt.first_byte else 0.0
+
+

@@ -1,0 +1,24 @@
+"""Step 6, translate: the call in the words of the endpoint that was chosen.
+
+The same dialect on both sides: the canonical bytes go through, patched only where they must be.
+"""
+
+from intertie.dialects.openai_chat import body_for
+from intertie.gateway.lane import Lane
+from intertie.gateway.passage import Passage
+
+_FORWARDED = (b"traceparent", b"tracestate")
+
+
+def translate(passage: Passage, lane: Lane, request_id: bytes) -> bytes:
+    """The whole HTTP message for one endpoint."""
+    call, endpoint = passage.call, lane.endpoint
+    assert call is not None
+    must_bound = call.max_output is None and passage.holds is not None and passage.holds.pays
+    body = body_for(call, endpoint.upstream_model, endpoint.max_output if must_bound else None)
+    headers = passage.request.headers
+    extra = b""
+    for name in _FORWARDED:
+        if name in headers:
+            extra += name + b": " + headers[name] + b"\r\n"
+    return b"%b%d\r\nx-request-id: %b\r\n%b\r\n%b" % (lane.heads[call.operation], len(body), request_id, extra, body)
