@@ -4,6 +4,8 @@ The control process builds it from the file, the catalog and the stored keys (`c
 state and pushes it to the workers; a worker swaps it whole and keeps the last good one. Nothing edits a snapshot.
 """
 
+from typing import Annotated
+
 import msgspec
 
 from intertie.core.endpoint import Endpoint
@@ -24,44 +26,44 @@ class Route(msgspec.Struct, frozen=True):
 class ServerLimits(msgspec.Struct, frozen=True):
     """What the data port accepts. Bytes and seconds."""
 
-    max_header_bytes: int = 32 * 1024
-    max_headers: int = 100
-    max_body_bytes: int = 32 * 1024 * 1024
-    header_timeout_s: float = 10.0
-    body_idle_timeout_s: float = 15.0
-    body_timeout_s: float = 120.0
-    min_body_rate: int = 1024
-    keep_alive_s: float = 75.0
-    max_connections: int = 10_000
-    write_stall_s: float = 60.0
+    max_header_bytes: Annotated[int, "Most bytes of request line and headers."] = 32 * 1024
+    max_headers: Annotated[int, "Most headers of a request."] = 100
+    max_body_bytes: Annotated[int, "Most bytes of a request body."] = 32 * 1024 * 1024
+    header_timeout_s: Annotated[float, "Seconds in which all headers must arrive."] = 10.0
+    body_idle_timeout_s: Annotated[float, "Seconds a body may pause."] = 15.0
+    body_timeout_s: Annotated[float, "Seconds in which the whole body must arrive."] = 120.0
+    min_body_rate: Annotated[int, "Bytes per second a body must keep up."] = 1024
+    keep_alive_s: Annotated[float, "Seconds an idle connection of a caller is kept."] = 75.0
+    max_connections: Annotated[int, "Connections a worker holds at most."] = 10_000
+    write_stall_s: Annotated[float, "Seconds a caller may not read before it is let go."] = 60.0
 
 
 class UpstreamLimits(msgspec.Struct, frozen=True):
     """How long an endpoint may take, in seconds, and how much it may answer, in bytes."""
 
-    connect_timeout_s: float = 5.0
-    first_byte_timeout_s: float = 60.0
-    idle_stream_timeout_s: float = 60.0
-    keep_alive_s: float = 50.0
-    max_answer_bytes: int = 64 * 1024 * 1024
+    connect_timeout_s: Annotated[float, "Seconds to wait for a connection."] = 5.0
+    first_byte_timeout_s: Annotated[float, "Seconds to wait for the first byte of an answer."] = 60.0
+    idle_stream_timeout_s: Annotated[float, "Seconds a stream may be silent."] = 60.0
+    keep_alive_s: Annotated[float, "Seconds an idle connection to an endpoint is kept."] = 50.0
+    max_answer_bytes: Annotated[int, "Most bytes of an answer that is not a stream."] = 64 * 1024 * 1024
 
 
 class RetryPolicy(msgspec.Struct, frozen=True):
     """Failover before the first byte: how many endpoints at most, and which share of recent requests may be retries."""
 
-    max_attempts: int = 3
-    budget_share: float = 0.2
-    budget_floor: int = 10
+    max_attempts: Annotated[int, "Endpoints tried for one request at most."] = 3
+    budget_share: Annotated[float, "Share of recent requests that may be retries."] = 0.2
+    budget_floor: Annotated[int, "Retries always allowed in that window."] = 10
 
 
 class BreakerPolicy(msgspec.Struct, frozen=True):
     """When an endpoint is left alone: after so many failures in a row, for so long (doubling to a cap), then probed."""
 
-    failures: int = 5
-    open_s: float = 10.0
-    max_open_s: float = 300.0
-    close_after: int = 2
-    failure_latency_s: float = 5.0
+    failures: Annotated[int, "Failures in a row that open the breaker."] = 5
+    open_s: Annotated[float, "Seconds it stays open the first time."] = 10.0
+    max_open_s: Annotated[float, "Seconds it stays open at most; each time doubles."] = 300.0
+    close_after: Annotated[int, "Probes in a row that must succeed to close it."] = 2
+    failure_latency_s: Annotated[float, "Seconds a failure counts as in the latency estimate."] = 5.0
 
 
 class Snapshot(msgspec.Struct, frozen=True):
