@@ -30,6 +30,8 @@ def read_fields(body: bytes) -> tuple[Fields, bytes]:
     """
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
         _refuse_depth(body)
+    if not body.isascii():
+        _refuse_broken_text(body)
     try:
         fields = _decode_fields(body)
     except msgspec.DecodeError as error:
@@ -75,6 +77,15 @@ def depth(body: bytes) -> int:
             break  # unbalanced: the decoder says so better
         brackets, levels = shorter, levels + 1
     return levels
+
+
+def _refuse_broken_text(body: bytes) -> None:
+    """The decoder looks only into strings that decide; an engine would stumble over the others."""
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        message = f"The request body is not valid UTF-8 at byte {error.start}."
+        raise InvalidRequest(message, code="invalid_json") from None
 
 
 def _refuse_depth(body: bytes) -> None:

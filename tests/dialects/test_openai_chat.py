@@ -1,0 +1,106 @@
+"""What the gateway reads of OpenAI's chat dialect, and what it writes."""
+
+import json
+
+import pytest
+
+from intertie.core.faults import BudgetExhausted, InvalidRequest
+from intertie.core.usage import Usage
+from intertie.dialects.openai_chat import body_for, error_body, error_event, parse, read_event, tells, usage_of
+
+BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 7, "x_unknown": {"deep": [1, 2]}}
+
+
+def body(**changes: object) -> bytes:
+    return json.dumps({**BODY, **changes}, separators=(",", ":")).encode()
+
+
+def test_the_deciding_fields_are_read() -> None:
+    call = parse("chat", body(stream=True, n=3, stream_options={"include_usage": True}))
+    assert (call.model, call.stream, call.max_output, call.choices, call.wants_usage) == ("m", True, 7, 3, True)
+
+
+def test_a_body_that_needs_no_patch_goes_through_as_it_came() -> None:
+    assert body_for(parse("chat", body()), "m", None) == body()
+
+
+def test_unknown_fields_survive_a_patch() -> None:
+    patched = json.loads(body_for(parse("chat", body(stream=True, intertie={"explain": True})), "other", None))
+    assert patched["x_unknown"] == {"deep": [1, 2]}
+    assert patched["model"] == "other"
+    assert patched["stream_options"] == {"include_usage": True}
+    assert "intertie" not in patched
+
+
+def test_other_stream_options_survive_asking_for_usage() -> None:
+    call = parse("chat", body(stream=True, stream_options={"include_obfuscation": False}))
+    options = json.loads(body_for(call, "m", None))["stream_options"]
+    assert options == {"include_obfuscation": False, "include_usage": True}
+
+
+def test_output_without_a_limit_is_bounded_where_a_budget_pays() -> None:
+    unlimited = {name: value for name, value in BODY.items() if name != "max_tokens"}
+    chat = parse("chat", json.dumps(unlimited).encode())
+    assert chat.max_output is None
+    assert json.loads(body_for(chat, "m", 99))["max_completion_tokens"] == 99
+    older = parse("completions", b'{"model":"m","prompt":"x"}')
+    assert json.loads(body_for(older, "m", 99))["max_tokens"] == 99
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"model": 3}, "model"),
+        ({"messages": "hi"}, "messages"),
+        ({"messages": None}, "messages"),
+        ({"max_tokens": "many"}, "max_tokens"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_completion_tokens": -1}, "max_completion_tokens"),
+        ({"n": 0}, "n"),
+        ({"n": 100_000}, "n"),
+        ({"stream": "yes"}, "stream"),
+        ({"stream_options": {"include_usage": 3}}, "stream_options.include_usage"),
+        ({"intertie": {"objektive": "x"}}, "intertie"),
+    ],
+)
+def test_wrong_types_and_values_name_the_field(change: dict[str, object], param: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        parse("chat", body(**change))
+    assert caught.value.param == param
+
+
+def test_usage_counts_cached_and_reasoning_inside_the_whole() -> None:
+    answer = {
+        "usage": {
+            "prompt_tokens": 100, "completion_tokens": 20, "prompt_tokens_details": {"cached_tokens": 64},
+            "completion_tokens_details": {"reasoning_tokens": 5},
+        }
+    }  # fmt: skip
+    assert usage_of(json.dumps(answer).encode()) == Usage(100, 20, 64, 5)
+    assert usage_of(b'{"usage":null}') is None
+    assert usage_of(b'{"usage":{"prompt_tokens":-5,"completion_tokens":1,"prompt_tokens_details":null}}') == Usage(0, 1)
+
+
+@pytest.mark.parametrize("answer", [b"<html>", b"", b"[1]", b'{"usage":"free"}'])
+def test_what_is_not_the_dialect_is_not_read(answer: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        usage_of(answer)
+
+
+def test_stream_events_tell_usage_errors_and_the_end() -> None:
+    usage_chunk = b'{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}'
+    assert tells(b"data: " + usage_chunk + b"\n\n")
+    assert read_event(usage_chunk).only_usage
+    with_content = b'{"choices":[{"delta":{"content":"x"}}],"usage":{"prompt_tokens":3,"completion_tokens":4}}'
+    assert not read_event(with_content).only_usage
+    assert read_event(with_content).usage == Usage(3, 4)
+    assert read_event(b'{"error":{"message":"no"}}').error
+    assert tells(b"data: [DONE]\n\n")
+    assert not tells(b'data: {"choices":[{"delta":{"content":"\\"usage\\": {"}}],"usage":null}\n\n')
+
+
+def test_errors_take_openais_shape_and_cannot_inject_events() -> None:
+    fault = BudgetExhausted("spent\n\ndata: [DONE]", should_retry=False)
+    error = json.loads(error_body(fault))["error"]
+    assert error == {"message": fault.message, "type": "insufficient_quota", "param": None, "code": "budget_exhausted"}
+    assert error_event(fault).count(b"\n") == 2
