@@ -1,0 +1,106 @@
+"""One cell: one system under one case. First many connections for its CPU, then one connection for its latency.
+
+CPU is divided by what was answered in the same stretch of time, and the stretch ends only when everything sent was
+answered, so a slow system is charged for no more than it did. Latency is measured direct, through the system, direct
+again (A/B/A), within the same seconds; what is added is the difference to the mean of the two directs.
+"""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from bench.cpu import used
+from bench.load import Aim, Tally, chat_body, closed_loop
+from bench.system import Running, Stand
+from intertie.sim.percentile import percentiles
+
+_WARM_S = 0.5
+_LATENCY_S = 1.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is asked: `size` bytes of request body, `chunks` of streamed answer (0: not streamed), how many at once."""
+
+    name: str
+    size: int
+    chunks: int
+    connections: int
+
+    @property
+    def unit(self) -> str:
+        """What the CPU is divided by."""
+        return "chunk" if self.chunks else "request"
+
+
+CASES = (
+    Case("nonstream_1k", 1_024, 0, 64),
+    Case("nonstream_100k", 102_400, 0, 64),
+    Case("stream_200", 1_024, 200, 200),
+)
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """What one cell measured. CPU and latencies in microseconds; `first chunk` latencies where the answer is streamed.
+
+    `beside_us` is the CPU, per request or chunk, of processes that carry no requests (a supervisor, an accountant).
+    """
+
+    cpu_us: float
+    beside_us: float
+    requests_per_s: float
+    busy_p50_us: float
+    busy_p99_us: float
+    p50_us: float
+    p99_us: float
+    added_p50_us: float
+    added_p99_us: float
+    rss_mb: float
+    errors: int
+
+
+async def measure(stand: Stand, system: Running, case: Case, seconds: float) -> Cell:
+    """Measure one cell; it takes about `seconds` + 4."""
+    body = chat_body(case.size, case.chunks)
+    await closed_loop(system.aim(body), case.connections, _WARM_S)
+    before = system.tree()
+    tally = await closed_loop(system.aim(body), case.connections, seconds)
+    spent = used(before, system.tree(), system.in_plane)
+    with stand.upstream_beside_system():
+        p50, p99, added_p50, added_p99 = await _latency(system, stand.direct, case)
+    busy_p50, busy_p99 = _micro(tally.first)
+    return Cell(
+        cpu_us=_per_unit(spent.plane_s, tally, case),
+        beside_us=_per_unit(spent.beside_s, tally, case),
+        requests_per_s=tally.requests / tally.seconds,
+        busy_p50_us=busy_p50,
+        busy_p99_us=busy_p99,
+        p50_us=p50,
+        p99_us=p99,
+        added_p50_us=added_p50,
+        added_p99_us=added_p99,
+        rss_mb=spent.plane_rss_mb,
+        errors=sum(tally.errors.values()),
+    )
+
+
+def _per_unit(seconds: float, tally: Tally, case: Case) -> float:
+    return seconds * 1e6 / max(1, tally.chunks if case.chunks else tally.requests)
+
+
+def _micro(seconds: list[float]) -> tuple[float, float]:
+    p50, p99 = percentiles(seconds, (0.5, 0.99))
+    return p50 * 1e6, p99 * 1e6
+
+
+async def _latency(system: Running, direct: Running, case: Case) -> tuple[float, float, float, float]:
+    body = chat_body(case.size, 1 if case.chunks else 0)
+
+    async def one_connection(aim: Aim) -> tuple[float, float]:
+        return _micro((await closed_loop(aim, 1, _LATENCY_S)).first)
+
+    before = await one_connection(direct.aim(body))
+    through = await one_connection(system.aim(body))
+    after = await one_connection(direct.aim(body))
+    added = [b - (a + c) / 2 for a, b, c in zip(before, through, after, strict=True)]
+    return through[0], through[1], added[0], added[1]
