@@ -1,0 +1,23 @@
+"""What the processes themselves have to tell (not requests: those have their own log): one line per event on stderr.
+
+JSON for machines; on a terminal, words for people.
+"""
+
+import sys
+from contextlib import suppress
+from datetime import datetime, timezone
+
+import msgspec
+
+
+def tell(event: str, **facts: str | int | float | bool | None) -> None:
+    """Write one event with its facts. Never raises: a log that nobody reads must stop nothing."""
+    at = datetime.now(timezone.utc)
+    if sys.stderr.isatty():
+        told = "  ".join(f"{name}={value}" for name, value in facts.items())
+        line = f"{at.astimezone():%H:%M:%S}  {event.replace('_', ' ')}  {told}".rstrip()
+    else:
+        line = msgspec.json.encode({"at": at.isoformat(timespec="milliseconds"), "event": event, **facts}).decode()
+    with suppress(OSError, ValueError):
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
