@@ -13,6 +13,7 @@
     │   └── CallerLeft            499  nobody reads the answer any more
     ├── UpstreamFault             502  the endpoint's doing: counts against its health; may be retried elsewhere
     │   ├── ConnectFailed         502
+    │   ├── StaleConnection       502  a kept connection had died; nothing was answered on it: try another at once
     │   ├── FirstByteLate         504  connected, but no answer in time
     │   ├── StreamStalled         504  the stream began and then fell silent
     │   ├── StreamCut             502  the answer ended before its end
@@ -137,6 +138,12 @@ class ConnectFailed(UpstreamFault):
     """No connection: refused, unreachable, TLS not verified, or late."""
 
     code = "upstream_unreachable"
+
+
+class StaleConnection(UpstreamFault):
+    """A kept connection died before any byte of an answer: the endpoint had closed it, and is not ill."""
+
+    code = "upstream_stale"
 
 
 class FirstByteLate(UpstreamFault):
