@@ -5,14 +5,14 @@ JSON for machines; on a terminal, words for people.
 
 import sys
 from contextlib import suppress
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import msgspec
 
 
 def tell(event: str, **facts: str | int | float | bool | None) -> None:
     """Write one event with its facts. Never raises: a log that nobody reads must stop nothing."""
-    at = datetime.now(timezone.utc)
+    at = datetime.now(UTC)
     if sys.stderr.isatty():
         told = "  ".join(f"{name}={value}" for name, value in facts.items())
         line = f"{at.astimezone():%H:%M:%S}  {event.replace('_', ' ')}  {told}".rstrip()
