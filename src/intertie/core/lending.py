@@ -23,7 +23,12 @@ class Hello(msgspec.Struct, array_like=True, tag=1):
 
 
 class Borrow(msgspec.Struct, array_like=True, tag=2):
-    """A request for slices, answered by one `Lent` with the same ticket."""
+    """A request for slices, answered by one `Lent` with the same ticket.
+
+    All that one call needs is named, also what it already has (amount 0), so that two calls of different workers
+    cannot keep taking from each other. If all amounts are 0 it asks for a slice only where there is plenty; without
+    any it only confirms the leases.
+    """
 
     ticket: int
     wants: tuple[Want, ...]
@@ -38,12 +43,19 @@ class Return(msgspec.Struct, array_like=True, tag=3):
 
 
 class Lent(msgspec.Struct, array_like=True, tag=4):
-    """All that was ever granted to this worker, per account asked for; and why one was refused."""
+    """All that was ever granted to this worker, per account asked for; and why one was refused.
+
+    `scarce` names accounts of which leftovers are wanted back at once. `returned` is what the lender believes to be
+    returned: more than the worker knows of, if the worker was taken for dead. `fault` is set if nothing could be lent
+    because the books cannot be reached. Ticket 0 is no answer but the lender's word on a new link.
+    """
 
     ticket: int
     granted: dict[str, int]
     scarce: tuple[str, ...] = ()
     refused: tuple["Refusal", ...] = ()
+    returned: dict[str, int] = {}
+    fault: str = ""
 
 
 class Refusal(msgspec.Struct, frozen=True, array_like=True):
