@@ -32,7 +32,8 @@ _NESTED = {
     "route": ("Why a request went where it went.", {"explain": "intertie.cli.route:explain"}),
     "engine": ("Engines that stand in for real ones.", {"sim": "intertie.cli.engine:engine_sim"}),
     "bench": ("Measure the gateway beside floors and rivals.", {
-        "overhead": "intertie.cli.bench:overhead", "memory": "intertie.cli.bench:memory", "start": "intertie.cli.bench:start",
+        "overhead": "intertie.cli.bench:overhead", "memory": "intertie.cli.bench:memory",
+        "start": "intertie.cli.bench:start",
     }),
 }  # fmt: skip
 

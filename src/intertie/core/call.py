@@ -27,13 +27,16 @@ class Ask(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
     explain: bool = False
 
 
+NO_ASK = Ask()
+
+
 class Call(msgspec.Struct, frozen=True):
     """One request, understood as far as the gateway must; everything else stays in `body`.
 
     `body` is canonical: what was authorised, one key each, no white space between values; `fields` is its top level.
     `prompt_tokens` is an estimate from the size (the upstream's count settles the bill); `max_output` the most output
-    tokens per choice, None if the caller named no limit; `affinity` the bytes that earlier requests are likely to
-    share; `wants_usage` whether a streaming caller asked for the usage chunk itself.
+    tokens per choice, None if the caller named no limit; `affinity` an 8-byte digest of what earlier requests are
+    likely to share; `wants_usage` whether a streaming caller asked for the usage chunk itself.
     """
 
     operation: Operation
@@ -46,4 +49,4 @@ class Call(msgspec.Struct, frozen=True):
     max_output: int | None = None
     choices: int = 1
     affinity: bytes = b""
-    ask: Ask = Ask()
+    ask: Ask = NO_ASK

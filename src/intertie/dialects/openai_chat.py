@@ -5,10 +5,11 @@ errors. `docs/reference` lists which facts of the wire are kept (usage chunks, `
 """
 
 import re
+from hashlib import blake2b
 
 import msgspec
 
-from intertie.core.call import Ask, Call, Fields
+from intertie.core.call import NO_ASK, Ask, Call, Fields
 from intertie.core.endpoint import Operation
 from intertie.core.faults import Fault, InvalidRequest
 from intertie.core.usage import Usage
@@ -112,8 +113,8 @@ def parse(operation: Operation, body: bytes) -> Call:
         prompt_tokens=len(canonical) // _BYTES_PER_TOKEN + 1,
         max_output=0 if operation == "embeddings" else _max_output(peek),
         choices=choices,
-        affinity=peek.prompt_cache_key.encode() if peek.prompt_cache_key else content[:_AFFINITY_BYTES],
-        ask=peek.intertie or Ask(),
+        affinity=_affinity(peek.prompt_cache_key, content),
+        ask=peek.intertie or NO_ASK,
     )
 
 
@@ -126,6 +127,11 @@ def _content(operation: Operation, peek: _Peek) -> bytes:
     if content[:1] not in _OPENERS[name]:
         raise InvalidRequest(f"Invalid type for '{name}': expected an array.", code="invalid_type", param=name)
     return content
+
+
+def _affinity(cache_key: str | None, content: bytes) -> bytes:
+    shared = cache_key.encode() if cache_key else content[:_AFFINITY_BYTES]
+    return blake2b(shared, digest_size=8).digest()
 
 
 def _max_output(peek: _Peek) -> int | None:

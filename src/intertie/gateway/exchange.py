@@ -11,7 +11,6 @@ from intertie.gateway.choose import choose
 from intertie.gateway.guard import guard
 from intertie.gateway.live import Live
 from intertie.gateway.observe import observe
-from intertie.gateway.passage import Passage
 from intertie.gateway.receive import receive
 from intertie.gateway.relay import relay
 from intertie.gateway.respond import begin, respond

@@ -1,4 +1,4 @@
-"""The front door: which path means what, and how faults look before a request exists. The application of `wire.server`."""
+"""The front door, the application of `wire.server`: which path means what, and how faults look before a request is."""
 
 from urllib.parse import unquote
 
@@ -74,7 +74,9 @@ class Front:
     def _model(self, request: Request, name: str) -> bytes:
         principal = authenticate(self._live, request)
         if name not in usable(self._live, principal):
-            raise NotFound(f"The model {name[:200]!r} does not exist or you do not have access to it.", code="model_not_found")
+            raise NotFound(
+                f"The model {name[:200]!r} does not exist or you do not have access to it.", code="model_not_found"
+            )
         return model_card(name, self._owner(name))
 
     def _owner(self, name: str) -> str:

@@ -6,7 +6,7 @@ A lane outlives snapshots as long as its endpoint's address and credential stay 
 from intertie.core.endpoint import Endpoint, Operation
 from intertie.core.site import Site
 from intertie.dialects.openai_chat import PATHS
-from intertie.policy.routing.table import EndpointState
+from intertie.policy.routing.state import EndpointState
 from intertie.wire.pool import Pool
 
 
@@ -21,8 +21,8 @@ class Lane:
         self.pool = pool
         self.state = state
         self.heads: dict[Operation, bytes] = {name: _head(endpoint, name) for name in endpoint.operations}
-        marks = f"x-intertie-endpoint: {endpoint.id}\r\nx-intertie-site: {site.id}\r\nx-intertie-model: {endpoint.model}\r\n"
-        self.marks = marks.encode("latin-1", "replace")
+        marks = f"x-intertie-endpoint: {endpoint.id}\r\nx-intertie-site: {site.id}\r\n"
+        self.marks = f"{marks}x-intertie-model: {endpoint.model}\r\n".encode("ascii", "replace")
 
     def serves(self, endpoint: Endpoint) -> bool:
         """Whether this lane's connections fit a newer description of the endpoint."""

@@ -16,12 +16,13 @@ from intertie.core.clock import Clock
 from intertie.core.endpoint import Endpoint, Operation
 from intertie.core.ids import WorkerId
 from intertie.core.plan import Plan
-from intertie.core.site import Site
+from intertie.core.principal import Meter, Principal
 from intertie.gateway.lane import Lane
 from intertie.gateway.passage import Passage
 from intertie.gateway.wallet import Wallet
 from intertie.policy.retry import RetryBudget
-from intertie.policy.routing.table import EndpointState, Table, build_table
+from intertie.policy.routing.state import EndpointState, live_states
+from intertie.policy.routing.table import Table, build_table
 from intertie.store.journal import JournalWriter
 from intertie.wire.dial import Dialer
 from intertie.wire.pool import Pool
@@ -29,7 +30,6 @@ from intertie.wire.server import Request
 from intertie.wire.tasks import Tasks
 
 _pack_plan = msgspec.msgpack.Encoder().encode
-_NOWHERE = Site(id="unknown")
 
 
 class Books:
@@ -54,22 +54,33 @@ class Live:
         self.tables: dict[str, Table] = {}
         self.lanes: dict[str, Lane] = {}
         self.states: dict[str, EndpointState] = {}
-        self.retries = RetryBudget(self.snapshot.retry)
+        self.retries = RetryBudget()
         self.ready = False
         self.in_flight = 0
         self._sequence = 0
+        self._meters_of: dict[tuple[str, str], tuple[Meter, ...]] = {}
         self._tasks = tasks
 
     def adopt(self, snapshot: Snapshot) -> None:
         """Run on this snapshot from now on. Raises a Fault, and changes nothing, if it cannot be used."""
         tables = {name: build_table(snapshot, name) for name in _public_names(snapshot)}
-        lanes = {one.id: self._lane(one, snapshot) for one in snapshot.endpoints.values()}
-        gone = [lane for name, lane in self.lanes.items() if lanes.get(name) is not lane]
-        self.states = {name: lane.state for name, lane in lanes.items()}
-        self.snapshot, self.tables, self.lanes = snapshot, tables, lanes
-        self.retries = RetryBudget(snapshot.retry)
-        for lane in gone:
-            self._tasks.start(lane.pool.close())
+        states = live_states(snapshot, self.states)
+        lanes = {one.id: self._lane(one, snapshot, states[one.id]) for one in snapshot.endpoints.values()}
+        kept = {id(lane.pool) for lane in lanes.values()}
+        left = [lane.pool for lane in self.lanes.values() if id(lane.pool) not in kept]
+        self.snapshot, self.tables, self.lanes, self.states = snapshot, tables, lanes, states
+        self._meters_of = {}
+        for pool in left:
+            self._tasks.start(pool.close())
+
+    def meters_of(self, principal: Principal, model: str) -> tuple[Meter, ...]:
+        """The meters that bind a principal when it uses a model: those of the model, and those of any."""
+        meters = self._meters_of.get((principal.key_id, model))
+        if meters is None:
+            all_meters = [self.snapshot.meters[name] for name in principal.meters]
+            meters = tuple(meter for meter in all_meters if meter.model in (None, model))
+            self._meters_of[principal.key_id, model] = meters
+        return meters
 
     def open(self, request: Request, operation: Operation) -> Passage:
         """A new passage, with the next sequence number of this worker."""
@@ -85,19 +96,17 @@ class Live:
         """The plan as it is journalled, for replay; empty if there is none or plans are not recorded."""
         return _pack_plan(plan) if plan is not None and self.snapshot.record_plans else b""
 
-    def _lane(self, endpoint: Endpoint, snapshot: Snapshot) -> Lane:
-        site = snapshot.sites.get(endpoint.site, _NOWHERE)
+    def _lane(self, endpoint: Endpoint, snapshot: Snapshot, state: EndpointState) -> Lane:
+        site = snapshot.sites[endpoint.site]
         old = self.lanes.get(endpoint.id)
-        state = old.state if old is not None else EndpointState(endpoint, site, snapshot.breaker)
-        same = old is not None and old.serves(endpoint) and snapshot.upstream == self.snapshot.upstream
-        if old is not None and same:
-            return old if (old.endpoint, old.site) == (endpoint, site) else Lane(endpoint, site, old.pool, state)
+        if old is not None and old.serves(endpoint) and snapshot.upstream == self.snapshot.upstream:
+            return Lane(endpoint, site, old.pool, state)
         return Lane(endpoint, site, self._pool(endpoint, snapshot.upstream, state), state)
 
     def _pool(self, endpoint: Endpoint, limits: UpstreamLimits, state: EndpointState) -> Pool:
         dialer = Dialer(endpoint)
         return Pool(
-            endpoint.origin, limits, max_connections=endpoint.max_connections, dialer=dialer, on_rtt=state.measured_rtt
+            endpoint.origin, limits, max_connections=endpoint.max_connections, dialer=dialer, on_rtt=state.connected
         )
 
 

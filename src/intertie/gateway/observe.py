@@ -1,6 +1,6 @@
-"""Step 9, observe: the request is counted, and logged as one line: who, what, where, how long, how much; never a body."""
+"""Step 9, observe: the request is counted and logged as one line: who, what, where, how long, how much; no body."""
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from intertie.core.ids import request_id
 from intertie.core.money import show_usd
@@ -27,7 +27,7 @@ def _line(live: Live, passage: Passage, row: Settled | None) -> Observation:
     call, principal, headers = passage.call, passage.principal, passage.request.headers
     at = row.at if row else live.clock.wall()
     line = Observation(
-        at=datetime.fromtimestamp(at, timezone.utc).isoformat(timespec="milliseconds"),
+        at=datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"),
         request=request_id(live.worker, passage.sequence),
         outcome=row.outcome if row else "refused",
         status=row.status if row else (passage.fault.status if passage.fault else 0),

@@ -10,11 +10,13 @@ from intertie.core.call import Call
 from intertie.core.endpoint import Operation
 from intertie.core.faults import Fault
 from intertie.core.money import Nano
-from intertie.core.plan import Candidate, Plan
-from intertie.core.principal import Principal
+from intertie.core.plan import Plan
+from intertie.core.principal import Meter, Principal
+from intertie.core.record import Settled
 from intertie.core.usage import Usage
 from intertie.gateway.lane import Lane
 from intertie.gateway.wallet import Holds
+from intertie.policy.routing.choice import Choice
 from intertie.wire.server import Request
 
 
@@ -40,8 +42,8 @@ class Passage:
     """See the module. `body` is a whole answer, or the tail of a stream whose head is already with the caller."""
 
     __slots__ = (
-        "attempt", "body", "call", "cost", "fault", "holds", "operation", "plan", "principal", "request", "sequence",
-        "session", "status", "usage",
+        "attempt", "body", "call", "choice", "cost", "fault", "holds", "meters", "operation", "plan", "principal",
+        "request", "row", "sequence", "session", "status",
     )  # fmt: skip
 
     def __init__(self, sequence: int, request: Request, operation: Operation) -> None:
@@ -50,11 +52,13 @@ class Passage:
         self.operation = operation
         self.call: Call | None = None
         self.principal: Principal | None = None
+        self.meters: tuple[Meter, ...] = ()
+        self.choice: Choice | None = None
         self.holds: Holds | None = None
         self.plan: Plan | None = None
         self.attempt: Attempt | None = None
         self.fault: Fault | None = None
-        self.usage: Usage | None = None
+        self.row: Settled | None = None
         self.cost: Nano | None = None
         self.session = ""
         self.status = 0
@@ -71,12 +75,14 @@ class Passage:
         assert self.attempt is not None
         return self.attempt.lane
 
-    def chosen(self) -> Candidate | None:
-        """The estimates of the endpoint that was last tried."""
-        if self.plan is None or self.attempt is None:
-            return None
-        wanted = self.attempt.lane.endpoint.id
-        return next((row for row in self.plan.candidates if row.endpoint == wanted), None)
+    def expected_ttft_s(self) -> float:
+        """What the plan expects of the endpoint being tried, in seconds."""
+        assert self.plan is not None
+        wanted = self.lane.endpoint.id
+        for candidate in self.plan.candidates:
+            if candidate.endpoint == wanted:
+                return candidate.ttft_ms / 1_000
+        return 0.0
 
 
 def now() -> float:

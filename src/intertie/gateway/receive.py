@@ -37,7 +37,9 @@ def with_headers(call: Call, headers: dict[bytes, bytes]) -> Call:
         field = name[len(_PREFIX) :].decode("latin-1")
         reader = _READERS.get(field)
         if reader is not None:
-            ask = msgspec.structs.replace(ask, **reader(name.decode("latin-1"), headers[name].decode("latin-1").strip()))
+            ask = msgspec.structs.replace(
+                ask, **reader(name.decode("latin-1"), headers[name].decode("latin-1").strip())
+            )
     return msgspec.structs.replace(call, ask=ask)
 
 
@@ -53,7 +55,9 @@ def _number(header: str, text: str) -> float:
     try:
         number = float(text)
     except ValueError:
-        raise InvalidRequest(f"{header}: {text.strip()!r} is not a number.", code="invalid_value", param=header) from None
+        raise InvalidRequest(
+            f"{header}: {text.strip()!r} is not a number.", code="invalid_value", param=header
+        ) from None
     if not 0 <= number < 1e12:
         raise InvalidRequest(f"{header}: {text.strip()!r} is out of range.", code="invalid_value", param=header)
     return number

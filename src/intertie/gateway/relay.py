@@ -34,27 +34,27 @@ async def relay(live: Live, passage: Passage, reply: Reply, write: Write, begin:
     """
     plan, call = passage.plan, passage.call
     assert plan is not None and call is not None
-    live.retries.request(now())
+    live.retries.requested(now())
     for endpoint_id in plan.order:
         lane = live.lanes.get(endpoint_id)
         if lane is None:
             continue
         attempt = passage.attempt = Attempt(lane, passage.attempts + 1, now())
-        lane.state.dispatched(call.prompt_tokens)
+        flight = lane.state.dispatched(attempt.started, call.prompt_tokens, passage.expected_ttft_s())
         try:
             await _try(live, passage, reply, write(lane), begin)
         except Fault as fault:
-            lane.state.failed(now(), fault, call.prompt_tokens)
+            flight.failed(now(), fault, live.lot())
             if not may_retry(fault, reply.started, attempt.number, live.snapshot.retry, live.retries, now()):
                 raise
             passage.fault = fault
-        except asyncio.CancelledError:
-            lane.state.abandoned(call.prompt_tokens)
-            raise
         else:
-            _learn(passage, attempt)
+            usage = attempt.usage or Usage(call.prompt_tokens, attempt.events, estimated=True)
+            flight.answered(attempt.ended, attempt.first_byte - attempt.started, attempt.ended - attempt.started, usage)
             passage.fault = None
             return
+        finally:
+            flight.left()  # a caller who left; does nothing where the flight has ended
     raise passage.fault or NoCandidate(f"No endpoint is left that serves {call.model!r}.")
 
 
@@ -183,14 +183,3 @@ class Watch:
         if not reading.only_usage:
             self._attempt.events += 1
         return self._wants_usage or not reading.only_usage
-
-
-def _learn(passage: Passage, attempt: Attempt) -> None:
-    """Tell the endpoint's state how it did, against what was predicted."""
-    call, chosen = passage.call, passage.chosen()
-    assert call is not None
-    predicted = chosen.ttft_ms / 1000 if chosen is not None else 0.0
-    usage = attempt.usage or Usage(call.prompt_tokens, attempt.events)
-    attempt.lane.state.answered(
-        attempt.ended, attempt.first_byte - attempt.started, attempt.ended - attempt.started, usage, predicted
-    )

@@ -3,15 +3,19 @@
 Upstream headers are not passed on: its rate limits are those of our account there, not of the caller here.
 """
 
+from intertie.core.call import NO_ASK
 from intertie.core.faults import Draining, Fault, UpstreamRefused
 from intertie.core.ids import request_id
 from intertie.core.money import show_usd
+from intertie.core.principal import Meter
 from intertie.dialects.openai_chat import error_body, error_event
 from intertie.gateway.live import Live
 from intertie.gateway.passage import Passage
+from intertie.policy.routing.affinity import sign, tenant
 from intertie.policy.routing.explain import header_json
 from intertie.wire.server import Reply
 
+_SHOWN = ("requests", "tokens")
 JSON = b"content-type: application/json\r\n"
 _EVENTS = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
 
@@ -58,10 +62,26 @@ def _headers(live: Live, passage: Passage) -> bytes:
             parts.append(b"x-intertie-ttft-ms: %d\r\nx-intertie-attempts: %d\r\n" % (ttft_ms, attempt.number))
     if passage.cost is not None:
         parts.append(b"x-intertie-cost-usd: %b\r\n" % show_usd(passage.cost).encode())
-    if passage.session:
-        parts.append(b"x-intertie-session: %b\r\n" % passage.session.encode())
-    if passage.holds is not None:
-        parts.append(passage.holds.headers)
-    if passage.plan is not None and passage.call is not None and passage.call.ask.explain:
-        parts.append(b"x-intertie-explain: %b\r\n" % header_json(passage.plan))
+    if passage.call is not None and passage.call.ask is not NO_ASK:
+        parts += _asked_for(live, passage)
+    parts += [_limit_headers(live, meter) for meter in passage.meters if meter.kind in _SHOWN]
     return b"".join(parts)
+
+
+def _asked_for(live: Live, passage: Passage) -> list[bytes]:
+    """The session's token, naming the endpoint that served, and the reasons."""
+    call, attempt, principal, lines = passage.call, passage.attempt, passage.principal, list[bytes]()
+    assert call is not None
+    if call.ask.session and attempt is not None and principal is not None:
+        token = sign(live.snapshot.pepper, tenant(principal), attempt.lane.endpoint.id, live.clock.wall())
+        lines.append(b"x-intertie-session: %b\r\n" % token.encode())
+    if call.ask.explain and passage.plan is not None:
+        lines.append(b"x-intertie-explain: %b\r\n" % header_json(passage.plan).encode())
+    return lines
+
+
+def _limit_headers(live: Live, meter: Meter) -> bytes:
+    standing, kind = live.wallet.standing(meter), meter.kind.encode()
+    return b"x-ratelimit-limit-%b: %d\r\nx-ratelimit-remaining-%b: %d\r\nx-ratelimit-reset-%b: %ds\r\n" % (
+        kind, standing.limit, kind, standing.remaining, kind, -(-standing.reset_s // 1),
+    )  # fmt: skip

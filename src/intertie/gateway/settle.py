@@ -16,34 +16,36 @@ def settle(live: Live, passage: Passage) -> None:
     holds, attempt, call = passage.holds, passage.attempt, passage.call
     if holds is None or call is None:
         return
-    usage = passage.usage = used(passage)
+    usage = used(passage)
     price = attempt.lane.endpoint.price if attempt else None
-    cost = passage.cost = price.of(usage) if price else (0 if usage is NOTHING else None)
+    cost = price.of(usage) if price else (0 if usage is NOTHING else None)
+    if usage.estimated and cost is not None and holds.charges:
+        cost = min(cost, holds.charges[0].amount)  # our own guess never costs more than what was set aside
+    passage.cost = cost
     charges = live.wallet.settle(holds, cost or 0, usage.prompt + usage.completion)
     ended = now()
     lane = attempt.lane if attempt else None
-    live.journal.settled(
-        Settled(
-            sequence=passage.sequence,
-            at=live.clock.wall(),
-            outcome=outcome(passage),
-            status=passage.fault.status if passage.fault else passage.status,
-            endpoint=lane.endpoint.id if lane else "",
-            site=lane.site.id if lane else "",
-            upstream_model=lane.endpoint.upstream_model if lane else "",
-            usage=usage,
-            cost_nano=cost,
-            price_source=price.source if price else "",
-            charges=charges,
-            ttft_s=first_token_s(attempt),
-            duration_s=ended - passage.request.received,
-            gco2=footprint_g(lane.endpoint, lane.site, usage) if lane else 0.0,
-            attempts=passage.attempts,
-            fault=passage.fault.code if passage.fault else "",
-            plan=live.pack_plan(passage.plan),
-            stream=call.stream,
-        )
+    row = passage.row = Settled(
+        sequence=passage.sequence,
+        at=live.clock.wall(),
+        outcome=outcome(passage),
+        status=passage.fault.status if passage.fault else passage.status,
+        endpoint=lane.endpoint.id if lane else "",
+        site=lane.site.id if lane else "",
+        upstream_model=lane.endpoint.upstream_model if lane else "",
+        usage=usage,
+        cost_nano=cost,
+        price_source=price.source if price else "",
+        charges=charges,
+        ttft_s=first_token_s(attempt),
+        duration_s=ended - passage.request.received,
+        gco2=footprint_g(lane.endpoint, lane.site, usage) if lane else 0.0,
+        attempts=passage.attempts,
+        fault=passage.fault.code if passage.fault else "",
+        plan=live.pack_plan(passage.plan),
+        stream=call.stream,
     )
+    live.journal.settled(row)
 
 
 def used(passage: Passage) -> Usage:
@@ -60,7 +62,9 @@ def used(passage: Passage) -> Usage:
     if isinstance(fault, UpstreamFault) and not attempt.first_byte:
         return NOTHING
     if fault is None and not call.stream:
-        return Usage(call.prompt_tokens, 0 if call.operation == "embeddings" else len(passage.body) // 4, estimated=True)
+        return Usage(
+            call.prompt_tokens, 0 if call.operation == "embeddings" else len(passage.body) // 4, estimated=True
+        )
     return Usage(call.prompt_tokens, attempt.events, estimated=True)
 
 
@@ -80,5 +84,3 @@ def outcome(passage: Passage) -> Outcome:
 def first_token_s(attempt: Attempt | None) -> float:
     """Seconds from sending to the first byte; 0 if none came."""
     return attempt.first_byte - attempt.started if attempt and attempt.first_byte else 0.0
-
-

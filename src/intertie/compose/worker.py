@@ -1,0 +1,168 @@
+"""A gateway worker: one event loop that serves the data port. Lean on purpose: no SQL, no YAML, no numpy.
+
+It starts from `<state>/snapshot.bin` if there is one, else it waits for the control process to publish. While the
+control process is away it serves on what it holds and tries the link again and again.
+"""
+
+import asyncio
+import socket
+import sys
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from random import Random, SystemRandom
+
+import msgspec
+import uvloop
+
+from intertie.adapters.telemetry.counters import Gauges, Meters
+from intertie.adapters.telemetry.requestlog import RequestLog
+from intertie.compose.children import ChildOrders, Reporter, read_orders
+from intertie.compose.events import tell
+from intertie.config.snapshot import Snapshot, unpack
+from intertie.core.clock import SystemClock
+from intertie.core.faults import Fault
+from intertie.core.ids import worker_id
+from intertie.core.lending import Adopted, Counters, FromLender, FromWorker, Publish
+from intertie.gateway.front import Front
+from intertie.gateway.live import Books, Live
+from intertie.gateway.wallet import Wallet
+from intertie.store.journal import JournalWriter
+from intertie.wire.link import LinkClient
+from intertie.wire.server import Server
+from intertie.wire.tasks import Tasks
+from intertie.wire.tls import server_context
+
+_COUNTERS_EVERY_S = 1.0
+_RELINK_S = 0.1
+_STDOUT = 1
+
+
+class WorkerSettings(msgspec.Struct, frozen=True):
+    """What a worker needs before it has a snapshot."""
+
+    control_socket: str
+    tls_cert: str = ""
+    tls_key: str = ""
+
+
+class Worker:
+    """Wires one worker together and keeps its link to the control process."""
+
+    def __init__(self, orders: ChildOrders, settings: WorkerSettings, tasks: Tasks) -> None:
+        clock, state = SystemClock(), Path(orders.state_dir)
+        self._state, self._tasks = state, tasks
+        self.id = worker_id(clock.wall(), SystemRandom().getrandbits(40))
+        self._link: LinkClient[FromLender] = LinkClient(settings.control_socket, FromLender, self._hear, self._lost)
+        self._wallet = Wallet(self.id, self._say, clock)
+        self._meters = Meters(f"worker-{orders.slot}")
+        self._journal = JournalWriter(state / "journal", self.id)
+        self._log = RequestLog(_STDOUT)
+        self._slot = orders.slot
+        self._has_snapshot = asyncio.Event()
+        books = Books(self._wallet, self._journal, self._meters, self._log)
+        self.live = Live(self.id, clock, Random(SystemRandom().getrandbits(64)), books, tasks)
+
+    async def first_snapshot(self) -> Snapshot:
+        """The snapshot to start from: the last good one on disk, or the first that is published."""
+        self._tasks.start(self._keep_linked())
+        with suppress(OSError, msgspec.DecodeError, Fault):
+            self._adopt(unpack((self._state / "snapshot.bin").read_bytes()))
+        await self._has_snapshot.wait()
+        return self.live.snapshot
+
+    def count(self, server: Server) -> None:
+        """Begin to report counters, with the server's gauges among them."""
+        self._tasks.start(self._report(server))
+
+    async def close(self) -> None:
+        """Give back what is free, write what waits."""
+        await self._link.close()
+        self._journal.close()
+        self._log.close()
+
+    def _adopt(self, snapshot: Snapshot) -> None:
+        if snapshot.version <= self.live.snapshot.version:
+            return
+        self.live.log = self._log if snapshot.log_requests else None
+        self.live.adopt(snapshot)
+        self._has_snapshot.set()
+
+    def _hear(self, message: FromLender) -> None:
+        if not isinstance(message, Publish):
+            self._wallet.on_message(message)
+            return
+        try:
+            self._adopt(unpack(message.snapshot))
+        except (msgspec.DecodeError, Fault) as error:
+            tell("snapshot_refused", worker=self.id, version=message.version, why=str(error))
+            self._link.send(Adopted(message.version, str(error)))
+        else:
+            self._link.send(Adopted(message.version))
+
+    def _say(self, message: FromWorker) -> None:
+        if self._link.up:
+            self._link.send(message)
+
+    def _lost(self) -> None:
+        self._wallet.on_link(False)
+
+    async def _keep_linked(self) -> None:
+        while True:
+            if not self._link.up:
+                with suppress(OSError):
+                    await self._link.connect()
+                    self._link.send(self._wallet.hello())
+                    self._wallet.on_link(True)
+            await asyncio.sleep(_RELINK_S)
+
+    async def _report(self, server: Server) -> None:
+        while True:
+            await asyncio.sleep(_COUNTERS_EVERY_S)
+            queued = {name: lane.pool.waiting for name, lane in self.live.lanes.items() if lane.pool.waiting}
+            self._meters.gauges = Gauges(self.live.in_flight, 0, server.connections, queued)
+            self._meters.journal_bytes, self._meters.log_dropped = self._journal.written, self._log.dropped
+            self._say(Counters(self._meters.snapshot()))
+            self._wallet.tick()
+
+
+def _crashed(error: BaseException) -> None:
+    tell("crash", where="worker", error="".join(traceback.format_exception(error, limit=-8)))
+
+
+async def run(orders: ChildOrders, line: socket.socket) -> None:
+    """Serve until told to stop; returns when the last request is answered or the drain limit is over."""
+    tasks = Tasks(_crashed)
+    settings = orders.settings_as(WorkerSettings)
+    worker = Worker(orders, settings, tasks)
+    reporter = await Reporter.open(orders, line, lambda: worker.live.in_flight)
+    snapshot = await worker.first_snapshot()
+    server = Server(Front(worker.live), snapshot.server, _crashed)
+    tls = server_context(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
+    for listener in orders.listeners():
+        await server.listen(listener, tls)
+    worker.count(server)
+    worker.live.ready = True
+    reporter.ready()
+    await reporter.drain.wait()
+    worker.live.ready = False
+    reporter.draining()
+    server.drain()
+    drained = tasks.start(server.close(orders.drain_s))
+    forced = tasks.start(reporter.force.wait())
+    await asyncio.wait((drained, forced), return_when=asyncio.FIRST_COMPLETED)
+    if not drained.done():
+        await server.close(0)
+    await worker.close()
+    reporter.close()
+    await tasks.close(1.0)
+
+
+def main() -> None:
+    """The entry point of `python -m intertie.compose.worker FD`."""
+    orders, line = read_orders(sys.argv)
+    uvloop.run(run(orders, line))
+
+
+if __name__ == "__main__":
+    main()

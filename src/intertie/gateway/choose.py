@@ -1,0 +1,13 @@
+"""Step 5, choose: constraints, estimates, score, plan. The decision is pure (`policy.routing`); here are its facts."""
+
+from intertie.core.plan import Plan
+from intertie.gateway.live import Live
+from intertie.gateway.passage import Passage, now
+from intertie.policy.routing import choose as routing
+
+
+def choose(live: Live, passage: Passage) -> Plan:
+    """The plan for an admitted call. Raises NoCandidate with the reasons if nothing may serve it now."""
+    call, choice = passage.call, passage.choice
+    assert call is not None and choice is not None
+    return routing.choose(live.tables[call.model], live.states, choice, now(), live.lot())
