@@ -118,6 +118,7 @@ class _Parts:
     def __init__(self, reader: Reader, faults: list[ConfigFault]) -> None:
         self._reader, self._faults = reader, faults
         self._sections = {name: unfold(field.type)[0] for name, field in fields_of(Sections).items()}
+        self._marks: dict[str, Place] = {}
         self._settings: dict[str, dict[str, Setting]] = {}
         for setting in SETTINGS:
             if setting.section:
@@ -136,7 +137,8 @@ class _Parts:
                 settings.update(self._values(key, node))
             else:
                 self._faults.append(whole.marks[key].fault(f"unknown section {key!r}", nearest(key, known)))
-        return Document(**lists, settings=settings, files=(*files, *self._reader.secret_files))
+        read = (*files, *self._reader.secret_files)
+        return Document(**lists, settings=settings, marks=self._marks, files=read)
 
     def _values(self, section: str, node: Node) -> dict[str, object]:
         if not isinstance(node, Mapping):
@@ -152,4 +154,5 @@ class _Parts:
                 value = self._reader.field(known[key].field, item, f"{section}.{key}")
                 if value is not INVALID:
                     values[known[key].name] = value
+                    self._marks[known[key].name] = node.marks[key]
         return values

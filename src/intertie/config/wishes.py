@@ -265,9 +265,14 @@ class Sections(msgspec.Struct, frozen=True):
 class Document(Sections, frozen=True):
     """A whole configuration, all its includes read.
 
-    `settings` holds the values of settings by name, `files` every file that was read, secrets included (to watch).
+    `settings` holds the values of settings by name, `marks` where they stand, `files` every file that was read, secrets
+    included (to watch).
     """
 
     settings: dict[str, object] = {}
-    settings_marks: dict[str, Place] = {}
+    marks: dict[str, Place] = {}
     files: tuple[str, ...] = ()
+
+    def at_setting(self, name: str) -> Place:
+        """Where a setting was written, or nowhere."""
+        return self.marks.get(name, Place())

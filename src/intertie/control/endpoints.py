@@ -1,0 +1,162 @@
+"""Sites and endpoints: wishes and facts joined into what the router chooses from."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from intertie.catalog.accelerators import accelerators
+from intertie.catalog.carbon import gco2_per_kwh
+from intertie.catalog.distance import rtt_estimate_ms
+from intertie.catalog.engines import engines
+from intertie.catalog.prices import price_of
+from intertie.catalog.regions import regions
+from intertie.config.fields import nearest
+from intertie.config.settings import Settings
+from intertie.config.wishes import Document, EndpointWish, ModelWish, PriceWish, SiteWish
+from intertie.control.findings import Findings
+from intertie.core.endpoint import Endpoint, Origin, Speed
+from intertie.core.money import Price
+from intertie.core.site import Site
+
+_HOME = Origin("https", "api.openai.com", 443, "/v1")  # where openai_chat is spoken when a provider's URL is left out
+_BUSY_SLOTS = 32
+
+
+def sites_of(document: Document, settings: Settings, findings: Findings) -> dict[str, Site]:
+    """Sites by id: place, law and grid zone from the region if one is named, round trips from `settings.here`."""
+    wishes = findings.unique(document.sites, "id", "site")
+    sites = {wish.id: _site(wish, findings) for wish in wishes.values()}
+    here = sites.get(settings.here)
+    if settings.here and here is None:
+        findings.known(document.at_setting("here"), "gateway.here: site", settings.here, sites)
+    for name, site in sites.items():
+        if site.rtt_ms is None and site.at is not None and here is not None and here.at is not None:
+            sites[name] = msgspec.structs.replace(site, rtt_ms=round(rtt_estimate_ms(here.at, site.at), 1))
+    return sites
+
+
+def endpoints_of(
+    document: Document, settings: Settings, sites: Mapping[str, Site], at: float, findings: Findings
+) -> dict[str, Endpoint]:
+    """Endpoints by id. `at` is the moment (epoch seconds) at which list prices must hold."""
+    models = findings.unique(document.models, "name", "model")
+    found: dict[str, Endpoint] = {}
+    for wish in findings.unique(document.endpoints, "id", "endpoint").values():
+        findings.known(wish.at_key("site"), f"endpoint {wish.id}: site", wish.site, sites)
+        origin = wish.url or _default_origin(wish, sites, findings)
+        model = models.get(wish.model) or ModelWish(name=wish.model)
+        speed = _speed(wish, findings)
+        found[wish.id] = Endpoint(
+            id=wish.id,
+            site=wish.site,
+            model=wish.model,
+            upstream_model=wish.upstream_model or wish.model,
+            origin=origin,
+            operations=wish.operations,
+            dialect=wish.dialect,
+            credential=wish.credential,
+            price=_price(wish, origin, speed, at),
+            speed=speed,
+            context=wish.context or model.context or 131_072,
+            max_output=wish.max_output or settings.default_max_output,
+            watts=_watts(wish, findings),
+            quality=_first(wish.quality, model.quality, 0.5),
+            max_connections=wish.max_connections,
+            simulated=wish.simulated,
+            verify_tls=wish.verify_tls,
+            allow_private=settings.egress.allow_private if wish.allow_private is None else wish.allow_private,
+        )
+    for name in models.keys() - {endpoint.model for endpoint in found.values()}:
+        findings.warn(models[name].place, f"no endpoint serves model {name!r}")
+    return found
+
+
+def hourly_price(per_hour: int, speed: Speed) -> Price:
+    """Dollars per hour of a machine, spread over the tokens it makes when half used.
+
+    Input: per_hour / (3600 · prefill_tps · 0.5): it prefills half of the time. Output: per_hour / (3600 · decode_tps ·
+    b) with b = half of its slots, of which 32 count at most, because the speed of one stream falls in larger batches.
+    Cached input is a tenth of input, as providers commonly ask: it takes memory but no prefill.
+    """
+    streams = max(1, min(speed.slots, _BUSY_SLOTS) // 2)
+    fresh = round(per_hour * 1_000_000 / (3_600 * speed.prefill_tps * 0.5))
+    output = round(per_hour * 1_000_000 / (3_600 * speed.decode_tps * streams))
+    return Price(input=fresh, output=output, cached=fresh // 10, source="per_hour at 50 % use")
+
+
+def _site(wish: SiteWish, findings: Findings) -> Site:
+    region = regions().get(wish.region)
+    if wish.region and region is None:
+        findings.known(wish.at_key("region"), f"site {wish.id}: region", wish.region, regions())
+    zone = wish.zone or (region.zone if region else "")
+    intensity = wish.gco2_per_kwh if wish.gco2_per_kwh is not None else gco2_per_kwh(zone) if zone else None
+    if zone and intensity is None:
+        hint = "give gco2_per_kwh, or a zone such as DE or US-CAL-CISO"
+        findings.warn(wish.at_key("zone"), f"site {wish.id}: no carbon intensity is known for zone {zone!r}", hint)
+    return Site(
+        id=wish.id,
+        tier=wish.tier,
+        at=wish.at or (region.at if region else None),
+        jurisdiction=wish.jurisdiction or (region.jurisdiction if region else ()),
+        carrier=wish.carrier,
+        zone=zone,
+        gco2_per_kwh=intensity,
+        rtt_ms=wish.rtt_ms,
+        jitter_ms=wish.jitter_ms,
+        loss=wish.loss,
+        power_kw=wish.power_kw,
+    )
+
+
+def _default_origin(wish: EndpointWish, sites: Mapping[str, Site], findings: Findings) -> Origin:
+    site = sites.get(wish.site)
+    if site is not None and site.tier != "provider":
+        findings.fault(
+            wish.place, f"endpoint {wish.id} has no url", "only at a site of tier provider it may be left out"
+        )
+    return _HOME
+
+
+def _speed(wish: EndpointWish, findings: Findings) -> Speed:
+    engine = engines().get(wish.engine)
+    if wish.engine and engine is None:
+        hint = nearest(wish.engine, list(engines()))
+        findings.warn(wish.at_key("engine"), f"endpoint {wish.id}: nothing is known of engine {wish.engine!r}", hint)
+    said, believed = wish.speed, Speed()
+    overhead_ms = _first(said.overhead_ms, engine.overhead_ms if engine else None, believed.overhead_s * 1_000)
+    return Speed(
+        prefill_tps=_first(said.prefill_tps, None, believed.prefill_tps),
+        decode_tps=_first(said.decode_tps, None, believed.decode_tps),
+        overhead_s=overhead_ms / 1_000,
+        slots=said.slots or (engine.slots if engine else believed.slots),
+    )
+
+
+def _price(wish: EndpointWish, origin: Origin, speed: Speed, at: float) -> Price | None:
+    said = wish.price
+    if said is None:
+        return price_of(f"{origin.scheme}://{origin.authority}{origin.path}", wish.upstream_model or wish.model, at)
+    if said.per_hour is not None:
+        return msgspec.structs.replace(hourly_price(said.per_hour, speed), per_request=said.per_request)
+    return _token_price(said)
+
+
+def _token_price(said: PriceWish) -> Price:
+    fresh, output = said.input or 0, said.output or 0
+    cached = fresh if said.cached is None else said.cached
+    return Price(input=fresh, output=output, cached=cached, per_request=said.per_request, source="configuration")
+
+
+def _watts(wish: EndpointWish, findings: Findings) -> float | None:
+    chips = wish.accelerator
+    if wish.watts is not None or chips is None:
+        return wish.watts
+    known = accelerators().get(chips.type)
+    if known is None:
+        findings.known(chips.at_key("type"), f"endpoint {wish.id}: accelerator", chips.type, accelerators())
+        return None
+    return known.watts * chips.count
+
+
+def _first(one: float | None, other: float | None, default: float) -> float:
+    return one if one is not None else other if other is not None else default
