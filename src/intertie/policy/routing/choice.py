@@ -1,0 +1,104 @@
+"""The choice as it is asked: what one request needs and wants, resolved from call, principal and snapshot."""
+
+from math import isfinite
+
+import msgspec
+
+from intertie.config.snapshot import Snapshot
+from intertie.core.call import Ask, Call
+from intertie.core.endpoint import Operation
+from intertie.core.faults import InvalidRequest
+from intertie.core.money import Nano, parse_usd
+from intertie.core.plan import Objective, Weights
+from intertie.core.principal import Principal
+from intertie.policy.routing.affinity import SESSION_MARK, name_digest, tenant, verify
+from intertie.policy.routing.table import Table
+from intertie.policy.routing.weights import blend
+
+
+class Choice(msgspec.Struct, gc=False):
+    """One request to the choice.
+
+    Needs, never relaxed: `operation`; room for `prompt_tokens` and `max_output`; `residency`, of which each set must
+    hold one of the site's jurisdictions; `permitted` models (None: all); a price if `under_budget`.
+    Wants: `weights` that sum to 1, `slo_s` to the first token, `max_cost_nano` and `max_gco2` for this request.
+    `session` is the endpoint that a signed token names; `affinity` the digest to place by where there is none.
+    """
+
+    operation: Operation
+    prompt_tokens: int
+    objective: str
+    weights: Weights
+    slo_s: float
+    max_output: int | None = None
+    max_cost_nano: Nano | None = None
+    max_gco2: float | None = None
+    residency: tuple[tuple[str, ...], ...] = ()
+    permitted: frozenset[str] | None = None
+    session: str = ""
+    affinity: bytes = b""
+    under_budget: bool = False
+    want_reasons: bool = False
+
+
+def resolve(
+    snapshot: Snapshot, table: Table, principal: Principal, call: Call, under_budget: bool, wall: float
+) -> Choice:
+    """The choice for a call. What a request says goes before what its principal says, then the route's objective.
+
+    `under_budget` tells whether money limits bind it; `wall` is epoch seconds. Raises InvalidRequest, naming the field.
+    """
+    ask = call.ask
+    objective = _objective(table, principal, ask)
+    weights = objective.weights
+    if principal.weights or ask.weights:
+        weights = blend(weights, principal.weights, ask.weights)
+    session, affinity = "", call.affinity
+    if ask.session:
+        owner = tenant(principal)
+        if ask.session.startswith(SESSION_MARK):
+            session = verify(snapshot.pepper, owner, ask.session, wall) or ""
+        else:
+            affinity = name_digest(owner, ask.session)
+    return Choice(
+        operation=call.operation,
+        prompt_tokens=call.prompt_tokens,
+        objective=objective.name,
+        weights=weights,
+        slo_s=(objective.slo_ttft_ms if ask.slo_ttft_ms is None else _positive(ask.slo_ttft_ms)) / 1_000,
+        max_output=call.max_output,
+        max_cost_nano=_cap(objective, ask),
+        residency=tuple(zones for zones in (principal.residency, ask.residency) if zones),
+        permitted=None if principal.models is None or table.name in principal.models else principal.models,
+        session=session,
+        affinity=affinity,
+        under_budget=under_budget and not principal.allow_unpriced,
+        want_reasons=ask.explain,
+    )
+
+
+def _objective(table: Table, principal: Principal, ask: Ask) -> Objective:
+    name = ask.objective or principal.objective or table.objective
+    objective = table.objectives.get(name)
+    if objective is None:
+        known = ", ".join(sorted(table.objectives))
+        raise InvalidRequest(
+            f"there is no objective {name!r}; there are {known}", code="unknown_objective", param="intertie.objective"
+        )
+    return objective
+
+
+def _positive(milliseconds: float) -> float:
+    if not isfinite(milliseconds) or milliseconds <= 0:
+        raise InvalidRequest("the latency target must be above 0 ms", param="intertie.slo_ttft_ms")
+    return milliseconds
+
+
+def _cap(objective: Objective, ask: Ask) -> Nano | None:
+    if ask.max_cost_usd is None:
+        return objective.max_cost_nano
+    try:
+        asked = parse_usd(ask.max_cost_usd)
+    except ValueError as wrong:
+        raise InvalidRequest(str(wrong), param="intertie.max_cost_usd") from None
+    return asked if objective.max_cost_nano is None else min(asked, objective.max_cost_nano)
