@@ -19,6 +19,7 @@ from intertie.adapters.telemetry.counters import Gauges, Meters
 from intertie.adapters.telemetry.requestlog import RequestLog
 from intertie.compose.children import ChildOrders, Reporter, read_orders
 from intertie.compose.events import tell
+from intertie.compose.orders import WorkerSettings
 from intertie.config.snapshot import Snapshot, unpack
 from intertie.core.clock import SystemClock
 from intertie.core.faults import Fault
@@ -38,14 +39,6 @@ _RELINK_S = 0.1
 _STDOUT = 1
 
 
-class WorkerSettings(msgspec.Struct, frozen=True):
-    """What a worker needs before it has a snapshot."""
-
-    control_socket: str
-    tls_cert: str = ""
-    tls_key: str = ""
-
-
 class Worker:
     """Wires one worker together and keeps its link to the control process."""
 
@@ -56,7 +49,7 @@ class Worker:
         self._link: LinkClient[FromLender] = LinkClient(settings.control_socket, FromLender, self._hear, self._lost)
         self._wallet = Wallet(self.id, self._say, clock)
         self._meters = Meters(f"worker-{orders.slot}")
-        self._journal = JournalWriter(state / "journal", self.id)
+        self._journal = JournalWriter(state / "journal", self.id, settings.journal_fsync)
         self._log = RequestLog(_STDOUT)
         self._slot = orders.slot
         self._has_snapshot = asyncio.Event()

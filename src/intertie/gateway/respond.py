@@ -12,7 +12,7 @@ from intertie.dialects.openai_chat import error_body, error_event
 from intertie.gateway.live import Live
 from intertie.gateway.passage import Passage
 from intertie.policy.routing.affinity import sign, tenant
-from intertie.policy.routing.explain import header_json
+from intertie.policy.routing.explain import header as plan_header
 from intertie.wire.server import Reply
 
 _SHOWN = ("requests", "tokens")
@@ -76,7 +76,7 @@ def _asked_for(live: Live, passage: Passage) -> list[bytes]:
         token = sign(live.snapshot.pepper, tenant(principal), attempt.lane.endpoint.id, live.clock.wall())
         lines.append(b"x-intertie-session: %b\r\n" % token.encode())
     if call.ask.explain and passage.plan is not None:
-        lines.append(b"x-intertie-explain: %b\r\n" % header_json(passage.plan).encode())
+        lines.append(b"x-intertie-explain: %b\r\n" % plan_header(passage.plan).encode())
     return lines
 
 

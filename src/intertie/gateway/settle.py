@@ -8,7 +8,6 @@ from intertie.core.record import Outcome, Settled
 from intertie.core.usage import NOTHING, Usage
 from intertie.gateway.live import Live
 from intertie.gateway.passage import Attempt, Passage, now
-from intertie.policy.routing.estimate import footprint_g
 
 
 def settle(live: Live, passage: Passage) -> None:
@@ -39,7 +38,7 @@ def settle(live: Live, passage: Passage) -> None:
         charges=charges,
         ttft_s=first_token_s(attempt),
         duration_s=ended - passage.request.received,
-        gco2=footprint_g(lane.endpoint, lane.site, usage) if lane else 0.0,
+        gco2=lane.footprint_g(usage) if lane else 0.0,
         attempts=passage.attempts,
         fault=passage.fault.code if passage.fault else "",
         plan=live.pack_plan(passage.plan),

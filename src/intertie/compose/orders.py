@@ -1,0 +1,21 @@
+"""What each role is told beyond `ChildOrders`: small, so that reading it imports nothing."""
+
+from typing import Literal
+
+import msgspec
+
+
+class WorkerSettings(msgspec.Struct, frozen=True):
+    """What a worker needs before it has a snapshot: where the control process listens, and what cannot change later."""
+
+    control_socket: str
+    journal_fsync: Literal["50ms", "always"] = "50ms"
+    tls_cert: str = ""
+    tls_key: str = ""
+
+
+class ControlSettings(msgspec.Struct, frozen=True):
+    """Where to listen for workers, and the flags given to `serve`: the rest is read from file and environment."""
+
+    control_socket: str
+    flags: dict[str, str] = {}
