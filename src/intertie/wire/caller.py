@@ -1,0 +1,415 @@
+"""One caller's connection: bytes in, requests to the application, one at a time and in order.
+
+Its life: a head is read, then a body, then a task answers. Meanwhile the socket is still read, so that a caller who
+leaves is noticed at once, and what comes is held, up to a bound. `deadline` is its only clock: the server's sweep
+calls `expire` once it has passed.
+"""
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import Final, cast
+
+import httptools
+
+from intertie.core.faults import Fault, InvalidRequest, Overloaded, TooSlow
+from intertie.wire.framing import (
+    check_coding,
+    check_head_size,
+    check_host,
+    check_version,
+    may_repeat,
+    method_name,
+    split_target,
+    too_large_body,
+    too_large_head,
+    too_many_headers,
+)
+from intertie.wire.intake import SCREENED, Intake
+from intertie.wire.reply import CHUNKED, HEAD_ONLY, UNTIL_CLOSE, Port, Rendered, Reply, Request
+
+HELD: Final = 1024 * 1024  # bytes that may wait behind a request under way before reading pauses
+QUEUED: Final = 256  # complete requests in one burst; more is no pipelining but a flood
+OVERFLOW: Final = 128  # connections above the limit that are told so; the rest are cut
+LINGER_S: Final = 2.0
+DRAIN_IDLE_S: Final = 5.0
+
+HEAD: Final = 0  # between requests, or in a head
+BODY: Final = 1
+LINGER: Final = 2  # refused: the answer is out; what still comes is thrown away until the caller closes
+CLOSED: Final = 3  # closing, as soon as what was written is sent
+
+
+class Screened(Exception):
+    """Stops the parser: the application refused by the head alone."""
+
+    def __init__(self, rendered: Rendered) -> None:
+        super().__init__()
+        self.rendered = rendered
+
+
+class Caller(asyncio.Protocol):
+    """The server's side of one connection."""
+
+    __slots__ = (
+        "_callers", "_continue", "_feed", "_headers", "_held", "_held_bytes", "_intake", "_keep_alive", "_parser",
+        "_peer", "_phase", "_port", "_queue", "_raw", "_refusal", "_repeats", "_reply", "_request", "_stuck",
+        "_target", "_transport", "_version", "deadline", "on_body",
+    )  # fmt: skip
+
+    _transport: asyncio.Transport
+
+    def __init__(self, port: Port, callers: "set[Caller]") -> None:
+        self._port, self._callers = port, callers
+        self._intake = Intake(port.limits)
+        self.on_body = self._intake.parts.append  # called by the parser without a Python frame in between
+        self._parser = httptools.HttpRequestParser(self)
+        self._feed: Callable[[bytes], None] = self._parser.feed_data
+        self._phase = HEAD
+        self._raw = self._repeats = self._held_bytes = self._stuck = 0
+        self._target = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._request: Request | None = None
+        self._reply: Reply | None = None
+        self._refusal: Rendered | None = None
+        self._queue: deque[tuple[Request, Reply]] = deque()
+        self._held: deque[bytes] = deque()
+        self._version, self._peer = "1.1", ""
+        self._keep_alive, self._continue = True, False
+        self.deadline = math.inf
+
+    # --- called by the transport ---------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection in, or say that there are too many."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports inherit from none
+        self._peer = str((transport.get_extra_info("peername") or ("",))[0])
+        self._callers.add(self)
+        port = self._port
+        self.deadline = port.loop.time() + port.limits.header_timeout_s
+        excess = len(self._callers) - port.limits.max_connections
+        if excess > OVERFLOW:
+            self.cut()
+        elif excess > 0:
+            self._refuse(port.app.render(Overloaded("too many connections")))
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, or hold what comes while a request is under way."""
+        if self._reply is not None or self._phase >= LINGER:
+            self._hold(data)
+            return
+        self._raw += len(data)
+        try:
+            self._feed(data)
+        except httptools.HttpParserUpgrade as stop:
+            self._go_on_after_upgrade(data[stop.args[0] :])
+        except httptools.HttpParserError as error:
+            self._stop(error)
+        else:
+            if self._reply is None:
+                self._progress(len(data))
+
+    def eof_received(self) -> None:
+        """A caller who closes his side has left; the transport closes by itself."""
+        self._leave()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone: cancel what runs for it."""
+        self._phase = CLOSED
+        self._leave()
+        self._callers.discard(self)
+        port = self._port
+        if port.emptied is not None and not self._callers and not port.emptied.done():
+            port.emptied.set_result(None)
+
+    def pause_writing(self) -> None:
+        """The caller reads too slowly: tell whoever produces, and watch that it reads at all."""
+        self._stuck = self._transport.get_write_buffer_size()
+        self.deadline = self._port.loop.time() + self._port.limits.write_stall_s
+        if self._reply is not None:
+            self._reply.pause()
+
+    def resume_writing(self) -> None:
+        """The caller has caught up."""
+        self._stuck = 0
+        if self._reply is not None:
+            self.deadline = math.inf
+            self._reply.resume()
+        elif self._phase < LINGER:
+            self._rest()
+
+    # --- called by the parser ------------------------------------------------------------------------------------
+
+    def on_url(self, url: bytes) -> None:
+        """The target, maybe in pieces."""
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header line; after the body they are trailers, and are dropped."""
+        name = name.lower()
+        headers = self._headers
+        if name in headers:
+            self._repeat(name, value)
+        else:
+            headers[name] = value
+
+    def on_headers_complete(self) -> None:
+        """The head is whole: refuse what is ambiguous, too large, or unwelcome."""
+        port, parser, headers = self._port, self._parser, self._headers
+        self._version = version = parser.get_http_version()
+        check_version(version, headers)
+        if self._raw > port.limits.max_header_bytes or len(headers) + self._repeats > port.limits.max_headers:
+            check_head_size(self._target, headers, self._repeats, port.limits)
+        method = method_name(parser.get_method())
+        path, query = split_target(method, self._target, check_host(version, headers))
+        chunked = check_coding(headers)
+        self._keep_alive = parser.should_keep_alive()
+        self._phase, self._headers, self._repeats = BODY, {}, 0
+        self._request = request = Request(method, path, query, headers, b"", self._peer, port.loop.time())
+        self._intake.expect(chunked)
+        length = int(headers.get(b"content-length", 0))
+        if length > self._intake.foreseen or chunked or b"expect" in headers or b"upgrade" in headers:
+            self._foresee_body(request, length)
+
+    def on_message_complete(self) -> None:
+        """The request is whole: run it, or queue it behind the one under way."""
+        if self._intake.owed:  # the parser stopped at an upgrade; the body is still to come
+            return
+        request = self._request
+        assert request is not None
+        request.body = self._intake.take()
+        self._request = None
+        self._target = b""
+        self._phase = HEAD
+        if self._headers:
+            self._headers = {}
+        form = HEAD_ONLY if request.method == "HEAD" else CHUNKED if self._version == "1.1" else UNTIL_CLOSE
+        reply = Reply(self._port, self._transport, self._answered, form, self._keep_alive)
+        if self._reply is None and not self._queue:
+            self._run(request, reply)
+        elif len(self._queue) < QUEUED:
+            self._queue.append((request, reply))
+        else:
+            raise InvalidRequest("too many requests at once on one connection")
+
+    # --- a request under way -------------------------------------------------------------------------------------
+
+    def _run(self, request: Request, reply: Reply) -> None:
+        port = self._port
+        self._reply = reply
+        self.deadline = math.inf
+        port.replies.add(reply)
+        reply.task = port.loop.create_task(self._serve(request, reply))
+
+    async def _serve(self, request: Request, reply: Reply) -> None:
+        try:
+            await self._port.app(request, reply)
+        except BaseException:
+            reply.watch_task()
+            raise
+        self._port.replies.discard(reply)
+        if not reply.finished:
+            if not reply.gone:
+                what = f"{request.method} {request.path.decode('latin-1')}"
+                self._port.on_crash(RuntimeError(f"the application gave no answer to {what}"))
+            reply.fail()
+
+    def _answered(self, reply: Reply) -> None:
+        """The last byte of an answer was written."""
+        if reply is not self._reply:
+            return
+        self._reply = None
+        if not reply.keep_alive:
+            self.close()
+        elif self._queue or self._held or self._target or self._refusal is not None:
+            self._port.loop.call_soon(self._next)
+        else:
+            self._raw = 0
+            self._rest()
+
+    def _next(self) -> None:
+        """What has waited behind an answer, in its order."""
+        crowded = self._held_bytes > HELD
+        if self._reply is None and self._phase < LINGER:
+            if self._queue:
+                self._run(*self._queue.popleft())
+            elif self._refusal is not None:
+                self._refuse(self._refusal)
+            else:
+                self._rest()
+                self._release()
+        if crowded and self._held_bytes <= HELD and self._phase < LINGER:
+            self._transport.resume_reading()
+
+    def _rest(self) -> None:
+        """Nothing is under way: set the clock for what is awaited now, the rest of a request or a new one."""
+        port = self._port
+        now, limits = port.loop.time(), port.limits
+        if self._phase == BODY:
+            self.deadline = now + limits.body_idle_timeout_s / 3
+            self._intake.restart(now, self._raw)
+            if self._continue:
+                self._ask_for_body()
+        elif self._target:
+            self.deadline = now + limits.header_timeout_s
+        else:
+            self.deadline = now + (DRAIN_IDLE_S if port.draining else limits.keep_alive_s)
+
+    def _hold(self, data: bytes) -> None:
+        if self._phase < LINGER:
+            self._held.append(data)
+            self._held_bytes += len(data)
+            if self._held_bytes > HELD:
+                self._transport.pause_reading()
+
+    def _release(self) -> None:
+        held = self._held
+        while held and self._reply is None and self._phase < LINGER:
+            data = held.popleft()
+            self._held_bytes -= len(data)
+            self.data_received(data)
+
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    def _repeat(self, name: bytes, value: bytes) -> None:
+        if not may_repeat(name):
+            raise InvalidRequest(f"the header {name.decode('latin-1')} was sent twice")
+        self._repeats += 1
+        if self._repeats > self._port.limits.max_headers:
+            raise too_many_headers(self._port.limits)
+        self._headers[name] += b", " + value
+
+    def _progress(self, size: int) -> None:
+        """Bytes came and the request is not whole: keep the clock and the bounds of what is awaited."""
+        now, limits = self._port.loop.time(), self._port.limits
+        if self._phase == BODY:
+            try:
+                self.deadline = self._intake.arrived(now, self._raw)
+            except Fault as fault:
+                self._refuse(self._port.app.render(fault))
+        elif self._raw > limits.max_header_bytes:
+            self._refuse(self._port.app.render(too_large_head(limits)))
+        elif self._raw == size:  # the first bytes of this head
+            self.deadline = now + limits.header_timeout_s
+
+    def _foresee_body(self, request: Request, length: int) -> None:
+        """A body is announced: refuse it now if it is too large or unwelcome, or ask for it."""
+        port, chunked = self._port, self._intake.chunked
+        if length > port.limits.max_body_bytes:
+            raise too_large_body(port.limits)
+        expects = self._version == "1.1" and request.headers.get(b"expect", b"").lower() == b"100-continue"
+        if chunked or expects or length > SCREENED:
+            rendered = port.app.screen(request)
+            if rendered is not None:
+                raise Screened(rendered)
+        if self._parser.should_upgrade():
+            if chunked:
+                raise InvalidRequest("no upgrade is offered, and a chunked body cannot be read behind one")
+            self._intake.owed = length
+        if expects and (chunked or length):
+            self._continue = True
+            if self._reply is None:
+                self._ask_for_body()
+
+    def _ask_for_body(self) -> None:
+        self._continue = False
+        self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _go_on_after_upgrade(self, rest: bytes) -> None:
+        """The parser stops behind a head that asks for an upgrade. None is offered: read on as if it had not asked."""
+        if self._intake.owed:
+            self._feed = self._read_owed
+        self._raw -= len(rest)
+        if rest:
+            self.data_received(rest)
+        elif self._reply is None:
+            self._progress(0)
+
+    def _read_owed(self, data: bytes) -> None:
+        """The body of a request that asked for an upgrade, which the parser will not read."""
+        intake = self._intake
+        rest = data[intake.owed :]
+        intake.parts.append(data[: intake.owed])
+        intake.owed -= len(intake.parts[-1])
+        if not intake.owed:
+            self._feed = self._parser.feed_data
+            self.on_message_complete()
+            if rest:
+                self._hold(rest)
+
+    # --- endings -------------------------------------------------------------------------------------------------
+
+    def _stop(self, error: httptools.HttpParserError) -> None:
+        """The parser stopped: refuse what it read, in its turn if a request is still under way."""
+        port, cause = self._port, error.__context__
+        if isinstance(cause, Screened):
+            rendered = cause.rendered
+        elif isinstance(cause, Fault):
+            rendered = port.app.render(cause)
+        elif cause is None:
+            rendered = port.app.render(InvalidRequest(f"malformed HTTP: {error}"))
+        else:
+            port.on_crash(cause)
+            rendered = port.app.render(Fault("the gateway failed to read the request; this is a defect"))
+        if self._reply is None:
+            self._refuse(rendered)
+        else:
+            self._refusal = rendered
+
+    def _refuse(self, rendered: Rendered) -> None:
+        """Answer without having read everything; then throw away what still comes, so that the answer is seen."""
+        self._phase = LINGER
+        self._held.clear()
+        Reply(self._port, self._transport, self._linger, CHUNKED, keep_alive=False).send(*rendered)
+
+    def _linger(self, reply: Reply) -> None:
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self.deadline = self._port.loop.time() + LINGER_S
+
+    def _leave(self) -> None:
+        """Nobody reads any more: cancel the task under way, forget what has waited."""
+        self._queue.clear()
+        self._held.clear()
+        reply, self._reply = self._reply, None
+        if reply is not None:
+            reply.leave()
+
+    def drain(self) -> None:
+        """The server is being left: an idle connection is closed soon, a busy one with its answer."""
+        if self._reply is None and self._phase == HEAD and not self._target:
+            self.deadline = min(self.deadline, self._port.loop.time() + DRAIN_IDLE_S)
+
+    def expire(self, now: float) -> None:
+        """The deadline has passed: refuse, close, or cut; or look again later if there was progress after all."""
+        limits, pending = self._port.limits, self._transport.get_write_buffer_size()
+        if 0 < pending < self._stuck:
+            self._stuck = pending
+            self.deadline = now + limits.write_stall_s
+        elif self._stuck or self._phase >= LINGER:
+            self.cut()
+        elif self._phase == BODY:
+            try:
+                self.deadline = self._intake.look(now, self._raw)
+            except TooSlow as fault:
+                self._refuse(self._port.app.render(fault))
+        elif self._raw:
+            fault = TooSlow(f"the headers took longer than {limits.header_timeout_s:g} s")
+            self._refuse(self._port.app.render(fault))
+        else:
+            self.close()
+
+    def close(self) -> None:
+        """Close as soon as everything written is sent; cut if the caller stops reading it."""
+        self._phase = CLOSED
+        self._stuck = self._transport.get_write_buffer_size()
+        self.deadline = self._port.loop.time() + self._port.limits.write_stall_s
+        self._transport.close()
+
+    def cut(self) -> None:
+        """Close at once."""
+        self._phase = CLOSED
+        self.deadline = math.inf
+        self._leave()
+        self._transport.abort()
