@@ -141,6 +141,8 @@ class Reader:
 
     def _wrong(self, node: Node, path: str, expected: str) -> None:
         found = _show(node.text) if isinstance(node, Scalar) else node.kind
+        if isinstance(node, Sequence):
+            found = f"a list of {len(node.items)}"
         where = f"{path}: " if path else ""
         self._faults.append(node.place.fault(f"{where}expected {expected}, found {found}"))
 

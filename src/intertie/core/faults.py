@@ -28,8 +28,8 @@
         ├── Draining              503
         ├── LenderAway            503  budgets cannot be checked: fail closed
         ├── StoreFault            503  the database does not answer
-        ├── ConfigFault                a configuration that cannot be used: where, what, what to do
-        └── ConfigFaults               all that is wrong with a configuration, one ConfigFault per problem
+        └── ConfigFault                a configuration that cannot be used: where, what, what to do
+            └── ConfigFaults           all that is wrong with a configuration, one ConfigFault per problem
 
 Foreign errors are turned into these at the border where they arise.
 """
@@ -247,13 +247,11 @@ class ConfigFault(GatewayFault):
     def __init__(self, message: str, *, file: str = "", line: int = 0, hint: str = "") -> None:
         where = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
         super().__init__(f"{where}{message}" + (f" ({hint})" if hint else ""))
-        self.file, self.line, self.hint = file, line, hint
+        self.problem, self.file, self.line, self.hint = message, file, line, hint
 
 
-class ConfigFaults(GatewayFault):
+class ConfigFaults(ConfigFault):
     """All that is wrong with a configuration at once, in the order of the file; its text is one problem per line."""
-
-    code = "invalid_configuration"
 
     def __init__(self, faults: tuple[ConfigFault, ...]) -> None:
         super().__init__("\n".join(fault.message for fault in faults))
