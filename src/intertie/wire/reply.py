@@ -102,6 +102,11 @@ class Reply:
         self._on_resume: Callable[[], None] | None = None
         self.task: asyncio.Task[None] | None = None
 
+    @property
+    def connection(self) -> asyncio.WriteTransport:
+        """The caller's connection, to tell one from another."""
+        return self._transport
+
     def send(self, status: int, headers: bytes, body: bytes) -> None:
         """The whole answer in one write; `headers` are ready lines, without Content-Length and Date."""
         self.started = self.finished = True
