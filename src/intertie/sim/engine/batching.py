@@ -49,9 +49,10 @@ class EngineSpeed:
 class Sequence:
     """One sequence on its way through the engine. Subclass it to hang something of your own on it.
 
-    `prompt_tokens` and `output_tokens` (≥ 1) are what it asks for; `block_hashes` one hash per full block of the
-    prompt. `cached_tokens` of the prompt were found in memory at admission; `produced` counts output tokens so far.
-    Times are seconds of the caller's clock; None until it happens.
+    `prompt_tokens` and `output_tokens` are what it asks for (no output: the prompt is only computed, as for
+    embeddings); `block_hashes` one hash per full block of the prompt. `cached_tokens` of the prompt were found in
+    memory at admission; `produced` counts output tokens so far. Times are seconds of the caller's clock; None until it
+    happens.
     """
 
     __slots__ = (
@@ -81,8 +82,8 @@ class Sequence:
 
     @property
     def done(self) -> bool:
-        """Whether all output tokens are there."""
-        return self.produced >= self.output_tokens
+        """Whether the prompt is computed and all output tokens are there."""
+        return self.produced >= self.output_tokens and self.first_token_at is not None
 
 
 S = TypeVar("S", bound=Sequence)
@@ -138,26 +139,26 @@ class ContinuousBatch(Generic[S]):
         return gained
 
     def _end_step(self, now: float) -> list[S]:
-        gained: list[S] = []
-        finished = False
-        for sequence in self._running:
-            sequence.computed += sequence.scheduled
-            if sequence.computed < sequence.prompt_tokens + sequence.produced:
-                continue
-            if sequence.first_token_at is None:
-                sequence.first_token_at = now
-            if sequence.shared_blocks < len(sequence.block_hashes):
-                self._publish(sequence)
-            sequence.produced += 1
-            finished = finished or sequence.done
-            gained.append(sequence)
-        self.generated_tokens += len(gained)
-        if finished:
-            for sequence in gained:
-                if sequence.done:
-                    self._running.remove(sequence)
-                    self._release(sequence)
+        gained = [sequence for sequence in self._running if self._advance(sequence, now)]
+        for sequence in gained:
+            if sequence.done:
+                self._running.remove(sequence)
+                self._release(sequence)
         return gained
+
+    def _advance(self, sequence: S, now: float) -> bool:
+        """Book what the step computed; True if the sequence gained a token (or, without output, is complete)."""
+        sequence.computed += sequence.scheduled
+        if sequence.computed < sequence.prompt_tokens + sequence.produced:
+            return False
+        if sequence.first_token_at is None:
+            sequence.first_token_at = now
+        if sequence.shared_blocks < len(sequence.block_hashes):
+            self._publish(sequence)
+        if sequence.output_tokens:
+            sequence.produced += 1
+            self.generated_tokens += 1
+        return True
 
     def _begin_step(self, now: float) -> None:
         self._grow()

@@ -1,0 +1,148 @@
+"""One answer on its way to the caller: over the path, and spoiled where a fault struck."""
+
+import asyncio
+import socket
+import struct
+from functools import partial
+
+from intertie.core.clock import Clock
+from intertie.core.faults import Fault
+from intertie.dialects.openai_chat import error_body, error_event
+from intertie.sim.engine.faults import EngineFault
+from intertie.sim.engine.forms import DONE
+from intertie.sim.engine.path import Path
+from intertie.wire.reply import Reply
+
+GARBAGE = b'data: {"id":"chatcmpl-simulated","choices":[{"index":0,"del\n\n'
+PAGE = b"<!doctype html><title>simulated</title><p>A web page where an answer should be (simulated fault).</p>"
+
+_BREATH_S = 0.002  # lets what was written leave before the connection is cut
+
+
+class Delivery:
+    """Carries what the engine answers to one request. `over` completes when the last byte was handed to the transport.
+
+    `status` is what the caller was (or will be) told; 0 while nothing was.
+    """
+
+    def __init__(self, reply: Reply, path: Path, clock: Clock, headers: bytes) -> None:
+        self._reply, self._path, self._clock, self._headers = reply, path, clock, headers
+        self._way, self._since = path.one_way(), clock.monotonic()
+        self._chunks = 0
+        self._silent = False
+        self.fault: EngineFault | None = None
+        self.status = 0
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def send(self, status: int, body: bytes, content_type: bytes = b"application/json") -> None:
+        """The whole answer."""
+        self.status = status
+        headers = b"content-type: %b\r\n%b" % (content_type, self._headers)
+        self._path.carry(self._delay(), partial(self._send, status, headers, body))
+
+    def start(self) -> None:
+        """The head of a stream."""
+        self.status = 200
+        lines = b"content-type: text/event-stream\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
+        self._path.carry(self._delay(), partial(self._reply.start, 200, lines + self._headers))
+
+    def write(self, chunk: bytes, last: bool = False) -> None:
+        """One chunk of a stream; the last one brings `[DONE]` with it."""
+        delay = self._delay()
+        if delay > 0 or self.fault is not None:
+            self._path.carry(delay, partial(self._write, chunk, last))
+        elif last:
+            self._finish(chunk)
+        else:
+            self._reply.write(chunk)
+
+    def strike(self, streamed: bool) -> bool:
+        """Let the fault answer instead of the engine; False if this fault only spoils what the engine answers."""
+        fault = self.fault
+        match fault.kind if fault is not None else "":
+            case "hang":
+                pass  # `over` never completes; the caller has to leave
+            case "rst":
+                self._path.carry(self._delay(), self._reset)
+            case "html":
+                self.send(200, PAGE, b"text/html; charset=utf-8")
+            case "status" if fault is not None:
+                self._refuse(int(fault.number), fault.retry_after)
+            case "error_in_200" if streamed:
+                self.start()
+                self._path.carry(self._delay(), partial(self._finish, error_event(_simulated(500))))
+            case "error_in_200":
+                self.send(200, error_body(_simulated(500)))
+            case _:
+                return False
+        return True
+
+    def _refuse(self, status: int, retry_after: float | None) -> None:
+        if retry_after is not None:
+            self._headers += b"retry-after: %g\r\n" % retry_after
+        self.send(status, error_body(_simulated(status)))
+
+    def _delay(self) -> float:
+        """Seconds on the way; a slow engine adds its share of the time since the request came."""
+        if self.fault is not None and self.fault.kind == "slow":
+            return self._way + (self.fault.number - 1) * (self._clock.monotonic() - self._since)
+        return self._way
+
+    def _send(self, status: int, headers: bytes, body: bytes) -> None:
+        kind = self.fault.kind if self.fault is not None else ""
+        if kind in ("cut", "hang_stream"):
+            self._reply.start(status, headers)
+            self._reply.write(body[: len(body) // 2])
+            if kind == "cut":
+                self._path.carry(_BREATH_S, self._cut)
+        else:
+            self._reply.send(status, headers, body[: len(body) // 2] if kind == "malformed" else body)
+            self._end()
+
+    def _write(self, chunk: bytes, last: bool) -> None:
+        if self._silent or (self.fault is not None and self._spoiled(self.fault)):
+            return
+        self._chunks += 1
+        if last:
+            self._finish(chunk)
+        else:
+            self._reply.write(chunk)
+
+    def _spoiled(self, fault: EngineFault) -> bool:
+        """Whether the fault swallows this chunk and all that follow."""
+        if self._chunks < fault.number:
+            return False
+        if fault.kind == "malformed":
+            self._reply.write(GARBAGE)
+            self.fault = EngineFault("malformed", float("inf"))
+            return False
+        self._silent = fault.kind in ("cut", "hang_stream")
+        if fault.kind == "cut":
+            self._cut()
+        return self._silent
+
+    def _finish(self, chunk: bytes) -> None:
+        whole = self.fault is None or self.fault.kind not in ("no_done", "error_in_200")
+        self._reply.finish(chunk + DONE if whole else chunk)
+        self._end()
+
+    def _reset(self) -> None:
+        """Close so that the kernel sends RST: no time to linger (socket(7), SO_LINGER)."""
+        connection = self._reply.connection.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._cut()
+
+    def _cut(self) -> None:
+        self._reply.abort()
+        self._end()
+
+    def _end(self) -> None:
+        if not self.over.done():
+            self.over.set_result(None)
+
+
+def _simulated(status: int) -> Fault:
+    """The fault's message names it as simulated, so that nobody searches for a real one."""
+    return Fault(
+        f"simulated fault: status {status}", code="rate_limit_exceeded" if status == 429 else "simulated_fault"
+    )
