@@ -1,0 +1,114 @@
+"""The reference pages, written from the declarations they describe: `python -m intertie.cli.reference docs/reference`.
+
+A test compares the pages in the repository with the code, so neither can change without the other.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import msgspec
+
+from intertie.config.fields import Field, fields_of, unfold
+from intertie.config.forms import NAME, Form
+from intertie.config.settings import SETTINGS
+from intertie.config.wishes import Sections
+
+_MADE = "<!-- Made by `python -m intertie.cli.reference docs/reference`; change the declarations, not this page. -->\n"
+
+
+def pages() -> dict[str, str]:
+    """The reference pages, by file name."""
+    return {"settings.md": settings_page(), "configuration.md": configuration_page()}
+
+
+def settings_page() -> str:
+    """Every setting with its flag, its name in the environment, its key in the file, its default."""
+    lines = [
+        "# Settings\n",
+        _MADE,
+        "A flag beats the environment, which beats the file, which beats the default. Secrets have no flag, because",
+        "every process of a host can read command lines. Paths are relative to the working directory.\n",
+    ]
+    section = None
+    for setting in SETTINGS:
+        if setting.section != section:
+            section = setting.section
+            where = f"`{section}:` in the file" if section else "Where the file is"
+            lines += [f"\n## {where}\n", "| key | flag | environment | default | what |", "|---|---|---|---|---|"]
+        field, flag = setting.field, f"`{setting.flag}`" if setting.flag else ""
+        key = f"`{field.key}`" if section else ""
+        lines.append(f"| {key} | {flag} | `{setting.environ}` | {_default(field)} | {field.help} |")
+    return "\n".join(lines) + "\n"
+
+
+def configuration_page() -> str:
+    """Every section of `intertie.yaml` that is a list of entries, with its keys."""
+    lines = [
+        "# intertie.yaml\n",
+        _MADE,
+        "Besides [settings](settings.md) the file holds these sections; each is a list of entries. An example with",
+        "comments is [deploy/intertie.example.yaml](../../deploy/intertie.example.yaml); `intertie check FILE` says all",
+        "that is wrong with a file. A *name* is made of letters, digits and `. _ - / : @ +`.\n",
+        "- `include:` one file or several, relative to the file that names them; their lists are joined.",
+        "- `${NAME}` and `${NAME:-default}` in any value come from the environment; `$${` is a literal `${`.",
+        "- Secrets: `env:NAME`, `file:PATH` (relative to the file), or the value itself.",
+        "- Numbers: `20k`, `1.5M`. Where a list is expected, one entry needs no brackets.",
+        "- Sections whose name begins with `x-` are yours: a place for YAML anchors.",
+    ]
+    inner: dict[str, type[msgspec.Struct]] = {}
+    for section, field in fields_of(Sections).items():
+        entry = get_args(field.type)[0]
+        lines += [f"\n## {section}\n", f"{_summary(entry)}\n", *_table(entry, inner)]
+    for name, kind in sorted(inner.items()):
+        if name in fields_of(Sections):
+            continue  # told above, with its owner
+        lines += [f"\n## {name}\n", f"{_summary(kind)}\n", *_table(kind, {})]
+    return "\n".join(lines) + "\n"
+
+
+def _table(kind: type[msgspec.Struct], inner: dict[str, type[msgspec.Struct]]) -> Iterator[str]:
+    yield "| key | value | default | what |"
+    yield "|---|---|---|---|"
+    for field in fields_of(kind).values():
+        value = _value(field.key, field.type, field.form, inner)
+        yield f"| `{field.key}` | {value} | {'required' if field.required else _default(field)} | {field.help} |"
+
+
+def _value(key: str, kind: Any, form: Form | None, inner: dict[str, type[msgspec.Struct]]) -> str:
+    if form is not None:
+        return "name" if form is NAME else form.expected
+    if get_origin(kind) is tuple:
+        items = get_args(kind)
+        bare, inside, _ = unfold(items[0])
+        what = _value(key, bare, inside, inner)
+        return f"list: {what}" if len(items) == 2 and items[1] is Ellipsis else f"list of {len(items)}: {what}"
+    if get_origin(kind) is dict:
+        axes, amount = get_args(kind)
+        return f"mapping of {', '.join(get_args(axes))} to {_value(key, *unfold(amount)[:2], inner)}"
+    inner[key] = kind
+    return f"[{key}](#{key})"
+
+
+def _default(field: Field) -> str:
+    if field.default in (None, "", (), {}) or isinstance(field.default, msgspec.Struct):
+        return ""
+    text = msgspec.json.encode(field.default).decode().replace('"', "").replace(",", ", ")
+    return f"`{text.removesuffix('.0')}`"
+
+
+def _summary(kind: type[msgspec.Struct]) -> str:
+    return (kind.__doc__ or "").partition("\n\n")[0]
+
+
+def main() -> None:
+    """Write the pages into the folder named on the command line."""
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

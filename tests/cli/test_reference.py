@@ -1,0 +1,29 @@
+from pathlib import Path
+
+import pytest
+
+from intertie.cli.reference import main, pages
+from intertie.config.fields import fields_of
+from intertie.config.settings import SETTINGS
+from intertie.config.wishes import Sections
+
+FOLDER = Path(__file__).parents[2] / "docs" / "reference"
+
+
+@pytest.mark.parametrize("name", sorted(pages()))
+def test_the_page_in_the_repository_is_the_one_the_code_writes(name: str) -> None:
+    assert (FOLDER / name).read_text() == pages()[name], "run: python -m intertie.cli.reference docs/reference"
+
+
+def test_every_setting_and_every_section_is_on_a_page() -> None:
+    written = pages()
+    for setting in SETTINGS:
+        assert f"`{setting.environ}`" in written["settings.md"]
+    for section in fields_of(Sections):
+        assert f"\n## {section}\n" in written["configuration.md"]
+
+
+def test_the_command_writes_the_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["reference", str(tmp_path / "new")])
+    main()
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(pages())
