@@ -7,27 +7,16 @@ calls `expire` once it has passed.
 
 import asyncio
 import math
-from collections import deque
 from collections.abc import Callable
 from typing import Final, cast
 
 import httptools
 
 from intertie.core.faults import Fault, InvalidRequest, Overloaded, TooSlow
-from intertie.wire.framing import (
-    check_coding,
-    check_head_size,
-    check_host,
-    check_version,
-    may_repeat,
-    method_name,
-    split_target,
-    too_large_body,
-    too_large_head,
-    too_many_headers,
-)
+from intertie.wire import framing
+from intertie.wire.framing import method_name, read_head
 from intertie.wire.intake import SCREENED, Intake
-from intertie.wire.reply import CHUNKED, HEAD_ONLY, UNTIL_CLOSE, Port, Rendered, Reply, Request
+from intertie.wire.reply import CHUNKED, HEAD_ONLY, UNTIL_CLOSE, Port, Rendered, Reply, Request, Screened
 
 HELD: Final = 1024 * 1024  # bytes that may wait behind a request under way before reading pauses
 QUEUED: Final = 256  # complete requests in one burst; more is no pipelining but a flood
@@ -41,19 +30,11 @@ LINGER: Final = 2  # refused: the answer is out; what still comes is thrown away
 CLOSED: Final = 3  # closing, as soon as what was written is sent
 
 
-class Screened(Exception):
-    """Stops the parser: the application refused by the head alone."""
-
-    def __init__(self, rendered: Rendered) -> None:
-        super().__init__()
-        self.rendered = rendered
-
-
 class Caller(asyncio.Protocol):
     """The server's side of one connection."""
 
     __slots__ = (
-        "_callers", "_continue", "_feed", "_headers", "_held", "_held_bytes", "_intake", "_keep_alive", "_parser",
+        "_callers", "_continue", "_feed", "_headers", "_held", "_intake", "_keep_alive", "_parser",
         "_peer", "_phase", "_port", "_queue", "_raw", "_refusal", "_repeats", "_reply", "_request", "_stuck",
         "_target", "_transport", "_version", "deadline", "on_body",
     )  # fmt: skip
@@ -67,14 +48,14 @@ class Caller(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._feed: Callable[[bytes], None] = self._parser.feed_data
         self._phase = HEAD
-        self._raw = self._repeats = self._held_bytes = self._stuck = 0
+        self._raw = self._repeats = self._stuck = 0
         self._target = b""
         self._headers: dict[bytes, bytes] = {}
         self._request: Request | None = None
         self._reply: Reply | None = None
         self._refusal: Rendered | None = None
-        self._queue: deque[tuple[Request, Reply]] = deque()
-        self._held: deque[bytes] = deque()
+        self._queue: list[tuple[Request, Reply]] = []
+        self._held = bytearray()
         self._version, self._peer = "1.1", ""
         self._keep_alive, self._continue = True, False
         self.deadline = math.inf
@@ -158,12 +139,10 @@ class Caller(asyncio.Protocol):
         """The head is whole: refuse what is ambiguous, too large, or unwelcome."""
         port, parser, headers = self._port, self._parser, self._headers
         self._version = version = parser.get_http_version()
-        check_version(version, headers)
         if self._raw > port.limits.max_header_bytes or len(headers) + self._repeats > port.limits.max_headers:
-            check_head_size(self._target, headers, self._repeats, port.limits)
+            framing.check_head_size(self._target, headers, self._repeats, port.limits)
         method = method_name(parser.get_method())
-        path, query = split_target(method, self._target, check_host(version, headers))
-        chunked = check_coding(headers)
+        path, query, chunked = read_head(version, method, self._target, headers)
         self._keep_alive = parser.should_keep_alive()
         self._phase, self._headers, self._repeats = BODY, {}, 0
         self._request = request = Request(method, path, query, headers, b"", self._peer, port.loop.time())
@@ -203,11 +182,13 @@ class Caller(asyncio.Protocol):
         reply.task = port.loop.create_task(self._serve(request, reply))
 
     async def _serve(self, request: Request, reply: Reply) -> None:
+        returned = False
         try:
             await self._port.app(request, reply)
-        except BaseException:
-            reply.watch_task()
-            raise
+            returned = True
+        finally:
+            if not returned:
+                reply.watch_task()
         self._port.replies.discard(reply)
         if not reply.finished:
             if not reply.gone:
@@ -230,17 +211,19 @@ class Caller(asyncio.Protocol):
 
     def _next(self) -> None:
         """What has waited behind an answer, in its order."""
-        crowded = self._held_bytes > HELD
-        if self._reply is None and self._phase < LINGER:
-            if self._queue:
-                self._run(*self._queue.popleft())
-            elif self._refusal is not None:
-                self._refuse(self._refusal)
-            else:
-                self._rest()
-                self._release()
-        if crowded and self._held_bytes <= HELD and self._phase < LINGER:
-            self._transport.resume_reading()
+        if self._reply is not None or self._phase >= LINGER:
+            return
+        if self._queue:
+            self._run(*self._queue.pop(0))
+        elif self._refusal is not None:
+            self._refuse(self._refusal)
+        else:
+            self._rest()
+            if self._held:
+                data, self._held = bytes(self._held), bytearray()
+                if len(data) > HELD:
+                    self._transport.resume_reading()
+                self.data_received(data)
 
     def _rest(self) -> None:
         """Nothing is under way: set the clock for what is awaited now, the rest of a request or a new one."""
@@ -258,26 +241,18 @@ class Caller(asyncio.Protocol):
 
     def _hold(self, data: bytes) -> None:
         if self._phase < LINGER:
-            self._held.append(data)
-            self._held_bytes += len(data)
-            if self._held_bytes > HELD:
+            self._held += data
+            if len(self._held) > HELD:
                 self._transport.pause_reading()
-
-    def _release(self) -> None:
-        held = self._held
-        while held and self._reply is None and self._phase < LINGER:
-            data = held.popleft()
-            self._held_bytes -= len(data)
-            self.data_received(data)
 
     # --- reading -------------------------------------------------------------------------------------------------
 
     def _repeat(self, name: bytes, value: bytes) -> None:
-        if not may_repeat(name):
+        if not framing.may_repeat(name):
             raise InvalidRequest(f"the header {name.decode('latin-1')} was sent twice")
         self._repeats += 1
         if self._repeats > self._port.limits.max_headers:
-            raise too_many_headers(self._port.limits)
+            raise framing.too_many_headers(self._port.limits)
         self._headers[name] += b", " + value
 
     def _progress(self, size: int) -> None:
@@ -289,7 +264,7 @@ class Caller(asyncio.Protocol):
             except Fault as fault:
                 self._refuse(self._port.app.render(fault))
         elif self._raw > limits.max_header_bytes:
-            self._refuse(self._port.app.render(too_large_head(limits)))
+            self._refuse(self._port.app.render(framing.too_large_head(limits)))
         elif self._raw == size:  # the first bytes of this head
             self.deadline = now + limits.header_timeout_s
 
@@ -297,7 +272,7 @@ class Caller(asyncio.Protocol):
         """A body is announced: refuse it now if it is too large or unwelcome, or ask for it."""
         port, chunked = self._port, self._intake.chunked
         if length > port.limits.max_body_bytes:
-            raise too_large_body(port.limits)
+            raise framing.too_large_body(port.limits)
         expects = self._version == "1.1" and request.headers.get(b"expect", b"").lower() == b"100-continue"
         if chunked or expects or length > SCREENED:
             rendered = port.app.screen(request)

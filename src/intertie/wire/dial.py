@@ -3,8 +3,8 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable
-from typing import Final, TypeVar
+from contextlib import ExitStack
+from typing import Final
 
 from intertie.core.clock import Clock, SystemClock
 from intertie.core.endpoint import Origin
@@ -15,8 +15,6 @@ from intertie.wire.tls import ResumingContext
 
 RESOLVED_S: Final = 30.0
 MAX_NAMES: Final = 1024
-
-_T = TypeVar("_T")
 
 NO_PROXY: Final = ProxySettings()
 
@@ -107,11 +105,13 @@ class Dialer:
 
     async def _adopt(self, sock: socket.socket, origin: Origin, protocol: asyncio.Protocol) -> None:
         loop = asyncio.get_running_loop()
-        if origin.scheme == "http":
-            await _owning(sock, loop.create_connection(lambda: protocol, sock=sock))
-        else:
-            made = loop.create_connection(lambda: protocol, sock=sock, ssl=self._tls, server_hostname=origin.host)
-            await _owning(sock, made)
+        with ExitStack() as undo:
+            undo.callback(sock.close)
+            if origin.scheme == "http":
+                await loop.create_connection(lambda: protocol, sock=sock)
+            else:
+                await loop.create_connection(lambda: protocol, sock=sock, ssl=self._tls, server_hostname=origin.host)
+            undo.pop_all()
 
     async def _through(self, proxy: Proxy, origin: Origin, protocol: asyncio.Protocol) -> None:
         if _is_address(origin.host):
@@ -122,37 +122,28 @@ class Dialer:
             return
         loop = asyncio.get_running_loop()
         tunnel = Tunnel(origin, proxy)
-        transport, _ = await _owning(sock, loop.create_connection(lambda: tunnel, sock=sock))
-        try:
+        with ExitStack() as undo:
+            undo.callback(sock.close)
+            transport, _ = await loop.create_connection(lambda: tunnel, sock=sock)
+            undo.pop_all()
+            undo.callback(transport.abort)
             await tunnel.opened
             secured = await loop.start_tls(transport, protocol, self._tls, server_hostname=origin.host)
-        except BaseException:
-            transport.abort()
-            raise
-        if secured is None:
-            raise ConnectFailed("the proxy closed the connection")
-        protocol.connection_made(secured)
-
-
-async def _owning(sock: socket.socket, made: Awaitable[_T]) -> _T:
-    """The socket is the transport's once it is made; until then it is closed on failure."""
-    try:
-        return await made
-    except BaseException:
-        sock.close()
-        raise
+            if secured is None:
+                raise ConnectFailed("the proxy closed the connection")
+            protocol.connection_made(secured)
+            undo.pop_all()
 
 
 async def _connect_to(address: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
+    with ExitStack() as undo:
+        undo.callback(sock.close)
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await asyncio.get_running_loop().sock_connect(sock, (address, port))
-    except BaseException:
-        sock.close()
-        raise
+        undo.pop_all()
     return sock
 
 

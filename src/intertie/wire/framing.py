@@ -47,35 +47,49 @@ def is_host(value: bytes) -> bool:
     return _HOST.fullmatch(value) is not None
 
 
-def check_version(version: str, headers: dict[bytes, bytes]) -> None:
-    """Refuse what is neither HTTP/1.1 nor HTTP/1.0, and what HTTP/1.0 cannot say. Raises InvalidRequest."""
-    if version != "1.1":
-        if version != "1.0":
-            raise InvalidRequest(f"HTTP version {version} is not spoken here")
-        if b"transfer-encoding" in headers:
-            raise InvalidRequest("HTTP/1.0 knows no Transfer-Encoding")
-
-
-def check_host(version: str, headers: dict[bytes, bytes]) -> bytes:
-    """The Host, well-formed; b"" where HTTP/1.0 left it out. Raises InvalidRequest."""
+def read_head(version: str, method: str, target: bytes, headers: dict[bytes, bytes]) -> tuple[bytes, bytes, bool]:
+    """Path, query, and whether the body is chunked. Raises InvalidRequest for what could be read in two ways."""
     host = headers.get(b"host")
-    if host is None:
-        if version == "1.1":
-            raise InvalidRequest("the Host header is missing")
-        return b""
-    if not is_host(host):
+    if version != "1.1":
+        _check_old_version(version, headers)
+    elif host is None:
+        raise InvalidRequest("the Host header is missing")
+    if host is not None and not is_host(host):
         raise InvalidRequest("the Host header is malformed")
-    return host
-
-
-def check_coding(headers: dict[bytes, bytes]) -> bool:
-    """Whether the body is chunked; any other coding is refused. Raises InvalidRequest."""
     coding = headers.get(b"transfer-encoding")
-    if coding is None:
-        return False
-    if coding.lower() != b"chunked":
+    if coding is not None and coding.lower() != b"chunked":
         raise InvalidRequest("Transfer-Encoding must be exactly `chunked`")
-    return True
+    if b"#" in target:
+        raise InvalidRequest("a request target has no fragment")
+    if target[:1] != b"/":
+        target = _own_path(method, target, host or b"")
+    path, _, query = target.partition(b"?")
+    return path, query, coding is not None
+
+
+def _check_old_version(version: str, headers: dict[bytes, bytes]) -> None:
+    if version != "1.0":
+        raise InvalidRequest(f"HTTP version {version} is not spoken here")
+    if b"transfer-encoding" in headers:
+        raise InvalidRequest("HTTP/1.0 knows no Transfer-Encoding")
+
+
+def _own_path(method: str, target: bytes, host: bytes) -> bytes:
+    if target == b"*" and method == "OPTIONS":
+        return target
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None:
+        raise InvalidRequest("the request target must be a path")
+    scheme, authority, path = absolute.groups()
+    port = _PORTS[scheme.lower()]
+    if not is_host(authority) or _with_port(authority, port) != _with_port(host, port):
+        raise InvalidRequest("the request target names another host than the Host header")
+    return path if path[:1] == b"/" else b"/" + path
+
+
+def _with_port(authority: bytes, port: bytes) -> bytes:
+    match = _HOST.fullmatch(authority)
+    return authority if match is None else b"%b:%b" % (match[1].lower(), match[2] or port)
 
 
 def check_head_size(target: bytes, headers: dict[bytes, bytes], repeats: int, limits: ServerLimits) -> None:
@@ -99,31 +113,3 @@ def too_large_head(limits: ServerLimits) -> TooLarge:
 def too_large_body(limits: ServerLimits) -> TooLarge:
     """413."""
     return TooLarge(f"the body is larger than {limits.max_body_bytes} bytes")
-
-
-def split_target(method: str, target: bytes, host: bytes) -> tuple[bytes, bytes]:
-    """Path and query of a request target. Raises InvalidRequest unless it is origin-form, or names this Host."""
-    if b"#" in target:
-        raise InvalidRequest("a request target has no fragment")
-    if target[:1] != b"/":
-        target = _own_path(method, target, host)
-    path, _, query = target.partition(b"?")
-    return path, query
-
-
-def _own_path(method: str, target: bytes, host: bytes) -> bytes:
-    if target == b"*" and method == "OPTIONS":
-        return target
-    absolute = _ABSOLUTE.fullmatch(target)
-    if absolute is None:
-        raise InvalidRequest("the request target must be a path")
-    scheme, authority, path = absolute.groups()
-    port = _PORTS[scheme.lower()]
-    if not is_host(authority) or _with_port(authority, port) != _with_port(host, port):
-        raise InvalidRequest("the request target names another host than the Host header")
-    return path if path[:1] == b"/" else b"/" + path
-
-
-def _with_port(authority: bytes, port: bytes) -> bytes:
-    match = _HOST.fullmatch(authority)
-    return authority if match is None else b"%b:%b" % (match[1].lower(), match[2] or port)

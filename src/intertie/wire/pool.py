@@ -108,15 +108,16 @@ class Pool:
                 self._waiters.remove(waiter)
 
     async def _dial(self) -> Connection:
-        self._dialing += 1
         connection = Connection(self._free, self._lost, self._dialer.prefix(self._origin))
+        made = False
+        self._dialing += 1
         try:
             rtt = await self._dialer.dial(self._origin, connection)
-        except BaseException:
+            made = True
+        finally:
             self._dialing -= 1
-            self._hand_on(None)
-            raise
-        self._dialing -= 1
+            if not made:
+                self._hand_on(None)
         self._connections.add(connection)
         if self._on_rtt is not None and rtt is not None:
             self._on_rtt(rtt)

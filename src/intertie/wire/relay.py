@@ -73,6 +73,7 @@ class Collect:
         """Hand over the fault."""
         if not self.answered.done():
             self.answered.set_exception(fault)
+            self.answered.exception()  # heard: who waited may have been cancelled in the same moment
 
 
 class Filter(Protocol):
@@ -153,12 +154,12 @@ class Stream:
         if self._collect is not None:
             self._collect.on_end()
             answer = self._collect.answered.result()
-            self.done.set_exception(fault_of(answer.status, answer.headers, answer.body))
+            self.on_fault(fault_of(answer.status, answer.headers, answer.body))
             return
         try:
             tail = self._filter.ended()
         except Fault as fault:
-            self.done.set_exception(fault)
+            self.on_fault(fault)
         else:
             now = self._loop.time()
             self.done.set_result(StreamEnd(tail, self._first_byte or now, now))
@@ -167,6 +168,7 @@ class Stream:
         """It ended badly."""
         if not self.done.done():
             self.done.set_exception(fault)
+            self.done.exception()  # heard: who waited may have been cancelled in the same moment
 
     def _commit(self) -> None:
         self.committed = True

@@ -58,6 +58,14 @@ class Application(Protocol):
         ...
 
 
+class Screened(Exception):
+    """Stops the parser: the application refused by the head alone."""
+
+    def __init__(self, rendered: Rendered) -> None:
+        super().__init__()
+        self.rendered = rendered
+
+
 class Port:
     """What all connections of one server share: application, limits, what is under way, whether it is being left."""
 
