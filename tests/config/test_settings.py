@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from intertie.config.document import configured
@@ -70,3 +71,8 @@ def test_the_proxy_environment_is_a_value() -> None:
         "https_proxy": "http://p:1",
         "no_proxy": "a",
     }
+
+
+def test_settings_travel_to_another_process_as_json() -> None:
+    settings = load({"port": 1, "server.max_headers": 2}, {})
+    assert msgspec.json.decode(msgspec.json.encode(settings), type=Settings) == settings

@@ -213,6 +213,7 @@ def test_objectives_are_built_in_and_may_be_overridden(tmp_path: Path) -> None:
         ("groups: [{name: g, budget: {usd: 1, model: x}}]", "group g: model 'x' does not exist"),
         ("budgets: [{on: group:inters, usd: 1}]", "group 'inters' does not exist"),
         ("budgets: [{on: model:tiny, usd: 1}]", "model 'tiny' does not exist"),
+        ("keys: [{name: k, value: ''}]", "key k is empty"),
         ("keys: [{name: k, value: s, group: g}]", "key k: group 'g' does not exist"),
         ("keys: [{name: k, value: s}, {name: l, value: s}]", "keys k and l have the same secret"),
         (

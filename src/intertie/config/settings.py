@@ -125,6 +125,7 @@ def load(flags: Mapping[str, object], environ: Environment, document: Document |
 
     Raises ConfigFaults with all that is wrong in flags and environment (the file was checked when it was read).
     """
+    assert flags.keys() <= {setting.name for setting in SETTINGS}, f"flags that are no settings: {sorted(flags)}"
     faults: list[ConfigFault] = []
     top: dict[str, Any] = {}
     nested: dict[str, dict[str, Any]] = {}

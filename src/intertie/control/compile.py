@@ -2,7 +2,7 @@
 are stored, and nothing else. Every name is checked, and every problem told at once.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -106,13 +106,12 @@ def _routes(
 
 
 def _check_callers(
-    document: Document, names: Iterable[str], objectives: Mapping[str, Objective], findings: Findings
+    document: Document, names: Collection[str], objectives: Mapping[str, Objective], findings: Findings
 ) -> None:
-    usable = sorted(names)
     for what, wishes in (("group", document.groups), ("key", document.keys)):
         for wish in wishes:
             for name in wish.models or ():
-                findings.known(wish.at_key("models"), f"{what} {wish.name}: model or route", name, usable)
+                findings.known(wish.at_key("models"), f"{what} {wish.name}: model or route", name, names)
             if wish.objective:
                 place = wish.at_key("objective")
                 findings.known(place, f"{what} {wish.name}: objective", wish.objective, objectives)

@@ -1,6 +1,6 @@
 """What is found while a configuration is compiled: faults that forbid its use, warnings that do not."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import TypeVar
 
 from intertie.config.fields import nearest
@@ -26,12 +26,11 @@ class Findings:
         """Note what a person should know."""
         self.warnings.append(place.fault(message, hint))
 
-    def known(self, place: Place, what: str, name: str, among: Iterable[str]) -> bool:
+    def known(self, place: Place, what: str, name: str, among: Collection[str]) -> bool:
         """Whether a name exists; if not, note it with the nearest that do."""
-        names = list(among)
-        if name in names:
+        if name in among:
             return True
-        self.fault(place, f"{what} {name!r} does not exist", nearest(name, names))
+        self.fault(place, f"{what} {name!r} does not exist", nearest(name, sorted(among)))
         return False
 
     def unique(self, entries: Sequence[W], key: str, what: str) -> dict[str, W]:

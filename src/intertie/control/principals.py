@@ -4,7 +4,7 @@ Everything that applies binds: the key's own, its user's, its group's, its proje
 `intertie keys create` whose group is no longer in the file may use nothing: lost limits must not mean no limits.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -32,10 +32,10 @@ _LIMITS: tuple[tuple[str, MeterKind], ...] = (("rpm", "requests"), ("tpm", "toke
 class Meters:
     """All meters by id, and which of them hang on whom."""
 
-    def __init__(self, models: Iterable[str], webhook: str, findings: Findings) -> None:
+    def __init__(self, models: Collection[str], webhook: str, findings: Findings) -> None:
         self.by_id: dict[str, Meter] = {}
         self._owned: dict[Owner, list[str]] = {}
-        self._models, self._webhook, self._findings = list(models), webhook, findings
+        self._models, self._webhook, self._findings = models, webhook, findings
 
     def of(self, kind: OwnerKind, name: str) -> tuple[str, ...]:
         """The meters of an owner."""
@@ -85,7 +85,7 @@ class Meters:
         self._owned.setdefault(owner, []).append(meter.id)
 
 
-def meters_of(document: Document, settings: Settings, models: Iterable[str], findings: Findings) -> Meters:
+def meters_of(document: Document, settings: Settings, models: Collection[str], findings: Findings) -> Meters:
     """All budgets and limits of the file, those that stand with their owner and those that name it."""
     meters = Meters(models, settings.alerts.webhook, findings)
     sections: tuple[tuple[OwnerKind, Sequence[OwnerWish]], ...] = (
@@ -116,6 +116,8 @@ def principals_of(
     for wish in findings.unique(document.keys, "name", "key").values():
         if wish.group:
             findings.known(wish.at_key("group"), f"key {wish.name}: group", wish.group, groups)
+        if not wish.value:
+            findings.fault(wish.at_key("value"), f"key {wish.name} is empty")
         key = digest(pepper, wish.value.encode())
         if key in found:
             findings.fault(wish.at_key("value"), f"keys {found[key].name} and {wish.name} have the same secret")
@@ -193,7 +195,7 @@ def _check_owners(document: Document, principals: Iterable[Principal], findings:
     for wish in (*document.budgets, *document.limits):
         kind, name = wish.on.kind, wish.on.name
         if kind in ("group", "model"):
-            findings.known(wish.at_key("on"), kind, name, sorted(known[kind]))
+            findings.known(wish.at_key("on"), kind, name, known[kind])
         elif name not in known[kind]:
             hint = nearest(name, sorted(known[kind] - {""}))
             findings.warn(wish.at_key("on"), f"no {kind} is called {name!r} yet", hint)
