@@ -1,10 +1,8 @@
 """Whether a failed attempt may be tried again: the one place that decides it.
 
-Before the first byte only, on another endpoint only, and only while retries stay a small share of the traffic: when
-everything fails, retries make it worse.
+Before the first byte only, where another endpoint may do better, and only while retries stay a small share of the
+traffic: when everything fails, retries make it worse. A plan names each endpoint once, so none is tried twice.
 """
-
-from collections.abc import Collection, Sequence
 
 from intertie.config.snapshot import RetryPolicy
 from intertie.core.faults import Fault
@@ -50,8 +48,3 @@ def may_retry(
     `committed` is true once a byte of the answer went to the caller. A yes is taken from the budget.
     """
     return not committed and fault.elsewhere and attempts < policy.max_attempts and budget.take(now, policy)
-
-
-def untried(order: Sequence[str], tried: Collection[str]) -> str | None:
-    """The next endpoint of a plan's order that was not tried yet, so that none is tried twice; None at the end."""
-    return next((endpoint for endpoint in order if endpoint not in tried), None)

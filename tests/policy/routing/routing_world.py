@@ -51,7 +51,9 @@ def world(snapshot: Snapshot, name: str = "m") -> tuple[Table, dict[str, Endpoin
 
 
 def asking(**facts: object) -> Choice:
-    return Choice(**{"operation": "chat", "prompt_tokens": 400, "objective": "t", "weights": EVEN, "slo_s": 2.0, **facts})
+    return Choice(
+        **{"operation": "chat", "prompt_tokens": 400, "objective": "t", "weights": EVEN, "slo_s": 2.0, **facts}
+    )
 
 
 def weights(**axes: float) -> Weights:

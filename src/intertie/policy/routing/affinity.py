@@ -24,8 +24,8 @@ BOUND = 1.25
 
 _MAC_BYTES = 16
 _MAC_CONTEXT = b"intertie session token 1"
-_PRIME = (1 << 61) - 1
-_FACTOR = 0x1F83D9ABFB41BD6B
+_PRIME, _FACTOR = 1_073_741_789, 0x2545F491
+"""The hash is (digest xor seed) x factor mod prime, all within 30 bits: one digit of the interpreter's integers."""
 
 
 class Warm(msgspec.Struct, frozen=True, gc=False):
@@ -87,16 +87,20 @@ def warm_place(rows: Sequence[Row], states: Mapping[str, EndpointState], session
 
 
 def rendezvous(rows: Sequence[Row], states: Mapping[str, EndpointState], digest: bytes) -> str:
-    """The row that owns a digest: the highest hash among those that carry no more than 1.25 of their fair share.
+    """The row that owns a digest: that of the highest hash, and past one that carries more than 1.25 of its fair share.
 
-    Load is requests in flight against slots. There is always such a row, for not all can be above the mean.
+    Load is requests in flight against slots, over the rows that are left. The last one left carries what it must.
     """
-    load = 1 + sum(states[row.id].in_flight for row in rows)
-    share = BOUND * load / sum(row.slots for row in rows)
-    number = int.from_bytes(digest[:7])
-    best, owner = -1, rows[0].id
+    number = int.from_bytes(digest[:4]) >> 2
+    load, slots, best, owner, carried = 1, 0, -1, rows[0], 0
     for row in rows:
+        in_flight = states[row.id].in_flight
+        load += in_flight
+        slots += row.slots
         hashed = (number ^ row.seed) * _FACTOR % _PRIME
-        if hashed > best and states[row.id].in_flight <= share * row.slots:
-            best, owner = hashed, row.id
-    return owner
+        if hashed > best:
+            best, owner, carried = hashed, row, in_flight
+    share = BOUND * load / slots
+    if carried > share * owner.slots:
+        return rendezvous([row for row in rows if row is not owner], states, digest)
+    return owner.id

@@ -13,7 +13,7 @@ from intertie.policy.routing.choice import Choice
 from intertie.policy.routing.constraints import dropped_groups, feasible, nothing_left
 from intertie.policy.routing.estimate import Estimate, estimate
 from intertie.policy.routing.explain import sentences
-from intertie.policy.routing.score import Judged, behind_reason, judge, relaxed
+from intertie.policy.routing.score import QUEUED, behind_reason, judge, relaxed, violations
 from intertie.policy.routing.state import EndpointState
 from intertie.policy.routing.table import Row, Table
 
@@ -52,16 +52,17 @@ def choose(table: Table, states: Mapping[str, EndpointState], choice: Choice, no
     return plan
 
 
-def worst_cost(table: Table, choice: Choice) -> Nano | None:
+def worst_cost(table: Table, choice: Choice, prompt: int, choices: int) -> Nano | None:
     """The most the request can cost at any endpoint it may be sent to; None if none of them has a known price.
 
-    Looks at permission only, not at health or place: a hold must cover whatever the plan will turn out to be.
+    `prompt` is the most tokens that the prompt can have, `choices` how many answers are asked for. Looks at permission
+    only, not at health or place: a hold must cover whatever the plan will turn out to be.
     """
-    permitted, limit, prompt = choice.permitted, choice.max_output, choice.prompt_tokens
+    permitted, limit = choice.permitted, choice.max_output
     worst = None
     for dear in table.offers[choice.operation].dearest:
         if permitted is None or dear.model in permitted:
-            cost = dear.price.worst(prompt, dear.max_output if limit is None else limit)
+            cost = dear.price.worst(prompt, choices * (dear.max_output if limit is None else limit))
             if worst is None or cost > worst:
                 worst = cost
     return worst
@@ -70,23 +71,24 @@ def worst_cost(table: Table, choice: Choice) -> Nano | None:
 def _ranked(
     table: Table, rows: Sequence[Row], states: Mapping[str, EndpointState], choice: Choice, now: float, lot: float
 ) -> Plan:
-    """The plan over rows that may all serve. A rank is twice the violations, one more for a hot row; 0 is best."""
+    """The plan over rows that may all serve. A rank is the sum of what is broken, and decides before the score."""
     warm = warm_place(rows, states, choice.session, choice.affinity)
     estimates = estimate(rows, states, choice, warm, now)
-    judged = judge(estimates, choice, table.offers[choice.operation].cost, warm)
-    ranks = [2 * violations for _, violations in judged]
+    candidates, scores = judge(estimates, choice, table.offers[choice.operation].cost, warm)
+    ranks = violations(estimates, choice)
     for index in _hot(estimates, choice.slo_s, warm.endpoint):
-        ranks[index] += 1
-    best = min(ranks)
-    first, probability = _drawn(estimates, judged, [i for i, rank in enumerate(ranks) if rank == best], table, lot)
-    order = _order([candidate for candidate, _ in judged], ranks, first)
+        ranks[index] += QUEUED
+    best, worst = min(ranks), max(ranks)
+    eligible = scores if best == worst else [s if rank == best else -1.0 for s, rank in zip(scores, ranks, strict=True)]
+    first, probability = _drawn(eligible, estimates, table.tolerance, lot)
+    order = _order(candidates, scores, ranks if worst else None, first)
     return Plan(
         order=tuple([candidate.endpoint for candidate in order]),
         objective=choice.objective,
         weights=choice.weights,
         candidates=tuple(order),
-        dropped=_behind(judged, ranks, best) if max(ranks) > best else (),
-        relaxed=relaxed(best >> 1) if best > 1 else (),
+        dropped=_behind(candidates, ranks, best) if best < worst else (),
+        relaxed=relaxed(best) if best else (),
         probability=probability,
     )
 
@@ -113,40 +115,43 @@ def _hot(estimates: Sequence[Estimate], slo_s: float, session: str) -> list[int]
     ]
 
 
-def _drawn(
-    estimates: Sequence[Estimate], judged: Sequence[Judged], eligible: Sequence[int], table: Table, lot: float
-) -> tuple[int, float]:
-    """The first pick and its probability: by lot among those within the tolerance of the best, by free slots."""
-    scores = {index: judged[index][0].score for index in eligible}
-    least = max(scores.values()) - table.tolerance
-    near = [index for index, score in scores.items() if score >= least]
+def _drawn(scores: Sequence[float], estimates: Sequence[Estimate], tolerance: float, lot: float) -> tuple[int, float]:
+    """One by lot of those within the tolerance of the highest score, and its probability.
+
+    Each is as likely as it has free slots, counting at least one.
+    """
+    least = max(scores) - tolerance
+    near = [index for index, score in enumerate(scores) if score >= least]
     if len(near) == 1:
         return near[0], 1.0
-    room = [max(1, row.slots - state.in_flight) for row, state, _, _, _, _ in (estimates[index] for index in near)]
+    room = [max(1, estimates[index][0].slots - estimates[index][1]) for index in near]
     total = sum(room)
-    mark = lot * total
-    for index, free in zip(near, room, strict=True):
-        mark -= free
-        if mark < 0:
-            return index, free / total
-    return near[-1], room[-1] / total
+    mark, pick = lot * total, 0
+    while mark >= room[pick] and pick < len(room) - 1:
+        mark -= room[pick]
+        pick += 1
+    return near[pick], room[pick] / total
 
 
-def _order(candidates: Sequence[Candidate], ranks: Sequence[int], first: int) -> list[Candidate]:
+def _order(
+    candidates: Sequence[Candidate], scores: Sequence[float], ranks: Sequence[int] | None, first: int
+) -> list[Candidate]:
     """The first pick, then the others: by rank, those at another site first, by score. Scores are at most 1."""
     site = candidates[first].site
-    keys = [
-        4.0 * rank + (2.0 if candidate.site == site else 0.0) - candidate.score
-        for candidate, rank in zip(candidates, ranks, strict=True)
-    ]
+    keys = [-score for score in scores]
+    for index, candidate in enumerate(candidates):
+        if candidate.site == site:
+            keys[index] += 2.0
+    if ranks:
+        keys = [4.0 * rank + key for rank, key in zip(ranks, keys, strict=True)]
     keys[first] = -2.0
     return [candidates[index] for index in sorted(range(len(keys)), key=keys.__getitem__)]
 
 
-def _behind(judged: Sequence[Judged], ranks: Sequence[int], best: int) -> tuple[Dropped, ...]:
+def _behind(candidates: Sequence[Candidate], ranks: Sequence[int], best: int) -> tuple[Dropped, ...]:
     """Those that were not considered for the first pick although they may serve, by what stands against them."""
     groups: dict[str, list[str]] = {}
-    for (candidate, violations), rank in zip(judged, ranks, strict=True):
+    for candidate, rank in zip(candidates, ranks, strict=True):
         if rank > best:
-            groups.setdefault(behind_reason(violations & ~(best >> 1)), []).append(candidate.endpoint)
+            groups.setdefault(behind_reason(rank & ~best), []).append(candidate.endpoint)
     return tuple(Dropped(tuple(endpoints), reason) for reason, endpoints in groups.items())

@@ -28,6 +28,7 @@ def feasible(
     """The rows that may serve the request at monotonic time `now`, and those that may not, each with its reason."""
     need = choice.prompt_tokens + (choice.max_output or 0)
     wanted = [zone_mask(table, zones) for zones in choice.residency]
+    outside = "residency: " + " and ".join("/".join(zones) for zones in choice.residency) + " wanted" if wanted else ""
     permitted, must_be_priced = choice.permitted, choice.under_budget
     kept: list[Row] = []
     drops: Drops = []
@@ -36,8 +37,8 @@ def feasible(
             continue
         if need > row.context:
             drops.append((row, CONTEXT))
-        elif wanted and not all(row.zones & mask for mask in wanted):
-            drops.append((row, "residency: " + " and ".join("/".join(zones) for zones in choice.residency) + " wanted"))
+        elif wanted and 0 in [row.zones & mask for mask in wanted]:
+            drops.append((row, outside))
         elif must_be_priced and not row.priced:
             drops.append((row, UNPRICED))
         else:

@@ -19,8 +19,8 @@ BYTES_PER_TOKEN = 4
 FIRST_WINDOW_BYTES = 14_600
 """Ten segments of 1,460 bytes: what a new TCP connection sends before it hears back (RFC 6928)."""
 
-Estimate = tuple[Row, EndpointState, float, float, float | None, float]
-"""Row, state, time to first token and the queue's part of it (s), cost (nano-dollars; None unknown), gCO2."""
+Estimate = tuple[Row, int, float, float, float | None, float | None]
+"""Row, requests in flight, time to first token and the queue's part of it (s), nano-dollars, gCO2 (None: unknown)."""
 
 
 def upload_rounds(size: int) -> int:
@@ -32,25 +32,29 @@ def estimate(
     rows: Sequence[Row], states: Mapping[str, EndpointState], choice: Choice, warm: Warm, now: float
 ) -> list[Estimate]:
     """One estimate per row at monotonic time `now`; `warm` is where the prefix is believed to be cached."""
-    prompt, limit = choice.prompt_tokens, choice.max_output
-    cached = int(prompt * warm.hit)
-    rounds = upload_rounds(prompt * BYTES_PER_TOKEN)
+    prompt, limit = float(choice.prompt_tokens), choice.max_output
+    cached = prompt * warm.hit
+    rounds = upload_rounds(choice.prompt_tokens * BYTES_PER_TOKEN)
+    held = warm.endpoint
     estimates: list[Estimate] = []
     for row in rows:
         state = states[row.id]
-        hit = cached if row.id == warm.endpoint else 0
-        fresh, rate = prompt - hit, state.prefill_tps
+        hit = cached if row.id == held else 0.0
+        fresh, rate, in_flight = prompt - hit, state.prefill_tps, state.in_flight
         output = state.model.mean_output
         if limit is not None and limit < output:
             output = limit
         rtt = row.rtt_s if state.rtt_s is None else state.rtt_s
+        if not state.idle or now > state.idle_until:
+            rtt *= 1 + row.handshakes + rounds
         wait = state.in_flight_tokens / rate
-        if state.in_flight >= row.slots:
-            wait += (state.in_flight + 1 - row.slots) / row.slots * output * state.decode_s
-        new = 0 if state.idle and now <= state.idle_until else row.handshakes + rounds
-        ttft = state.corrected(rtt * (1 + new) + wait + state.overhead_s + fresh / rate, now)
-        cost = None
+        if in_flight >= row.slots:
+            wait += (in_flight + 1 - row.slots) / row.slots * output * state.decode_s
+        ttft = state.corrected(rtt + wait + state.overhead_s + fresh / rate, now)
+        cost = gco2 = None
         if row.priced:
             cost = fresh * row.input_nano + hit * row.cached_nano + output * row.output_nano + row.request_nano
-        estimates.append((row, state, ttft, wait, cost, fresh * row.input_grams + output * row.output_grams))
+        if row.metered:
+            gco2 = fresh * row.input_grams + output * row.output_grams
+        estimates.append((row, in_flight, ttft, wait, cost, gco2))
     return estimates

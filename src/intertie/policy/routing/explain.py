@@ -14,7 +14,7 @@ HEADER_BYTES = 6_144
 
 _LIKED = ("faster", "cheaper", "likelier to have the prompt cached", "freer", "on a better path", "lower in carbon")
 
-LASTING = 8
+LASTING = 16
 """Above all violations: a queue or a fallback's place, which another objective does not change."""
 
 

@@ -4,9 +4,9 @@ Never min-max over the candidates at hand: one irrelevant site more would change
 counted twice: round trip, queue and cache are in the time to first token; capacity is the room left among the slots,
 proximity the quality of the path.
 
-Soft constraints rank before the score. A candidate's violations are a number in which the latency target weighs most
-and the carbon cap least, so the smallest number is what is left when the caps are relaxed in the order carbon, cost,
-latency, and only as far as needed.
+Soft constraints rank before the score. What a candidate breaks is a sum of bits in which the latency target weighs most
+and the carbon cap less than the spend cap, so the smallest sum is what is left when they are relaxed in the order
+carbon, cost, latency, and only as far as needed. The lowest bit, a long queue, is set by the gate in `choose`.
 """
 
 from collections.abc import Sequence
@@ -19,64 +19,75 @@ from intertie.policy.routing.estimate import Estimate
 from intertie.policy.routing.reference import CARBON, Scale
 from intertie.policy.routing.state import EXPECTED_OUTPUT
 
-LATE, DEAR, DIRTY = 4, 2, 1
+LATE, DEAR, DIRTY, QUEUED = 8, 4, 2, 1
 RELAXATIONS = ((DIRTY, "carbon cap"), (DEAR, "spend cap"), (LATE, "latency target"))
 
 LATE_UTILITY = 0.05
 """At the target the line from 1 ends here and goes on as target / time: the least late of many still wins."""
-FULL = 9.0
+FULL = 9
 """Capacity is 1 - load / (1 - load) / 9: gentle at first, nothing left at 90 % of the slots."""
 
-Judged = tuple[Candidate, int]
-"""A candidate and its violations of soft constraints."""
 
+def judge(
+    estimates: Sequence[Estimate], choice: Choice, cost_scale: Scale, warm: Warm
+) -> tuple[list[Candidate], list[float]]:
+    """Utilities in the order of `AXES` and their weighted sum for each estimate; beside them the sums alone.
 
-def judge(estimates: Sequence[Estimate], choice: Choice, cost_scale: Scale, warm: Warm) -> list[Judged]:
-    """Utilities in the order of `AXES`, their weighted sum, and the violations, for each estimate."""
-    weights = choice.weights
+    The loop runs for every candidate of every request: what does not change within it stands before it,
+    and numbers that meet floats are floats, for that is the interpreter's quick path.
+    """
+    weights, slo, held = choice.weights, choice.slo_s, warm.endpoint
     w_ttft, w_cost, w_affinity = weights.ttft, weights.cost, weights.affinity
     w_capacity, w_proximity, w_carbon = weights.capacity, weights.proximity, weights.carbon
-    slo, held, capped = choice.slo_s, warm.endpoint, (choice.max_cost_nano, choice.max_gco2) != (None, None)
     output = EXPECTED_OUTPUT if choice.max_output is None else min(choice.max_output, EXPECTED_OUTPUT)
-    cost_low, cost_span = max(1e-9, cost_scale.low(choice.prompt_tokens, output)), cost_scale.span
-    carbon_low, carbon_span = max(1e-12, CARBON.low(choice.prompt_tokens, output)), CARBON.span
-    judged: list[Judged] = []
-    for row, state, ttft, _, cost, gco2 in estimates:
-        ttft_u = latency_utility(ttft, slo)
-        cost_u = 0.0 if cost is None else 1.0 if cost <= cost_low else 1 - log(cost / cost_low) / cost_span
+    cheap, cost_span = cost_scale.low(choice.prompt_tokens, output), cost_scale.span
+    clean, carbon_span = CARBON.low(choice.prompt_tokens, output), CARBON.span
+    steepness = (1 - LATE_UTILITY) / slo
+    candidates: list[Candidate] = []
+    scores: list[float] = []
+    for row, in_flight, ttft, _, cost, gco2 in estimates:
+        ttft_u = 1.0 - steepness * ttft if ttft <= slo else LATE_UTILITY * slo / ttft
+        cost_u = 0.0 if cost is None else 1.0 if cost <= cheap else 1.0 - log(cost / cheap) / cost_span
+        carbon_u = 0.0 if gco2 is None else 1.0 if gco2 <= clean else 1.0 - log(gco2 / clean) / carbon_span
+        if cost_u < 0.0:
+            cost_u = 0.0
+        if carbon_u < 0.0:
+            carbon_u = 0.0
         affinity_u = warm.utility if row.id == held else 0.0
-        load = state.in_flight / row.slots
-        capacity_u = 1 - load / (1 - load) / FULL if load < 0.9 else 0.0
-        carbon_u = 0.0 if not row.metered else 1.0 if gco2 <= carbon_low else 1 - log(gco2 / carbon_low) / carbon_span
-        cost_u, carbon_u = cost_u if cost_u > 0 else 0.0, carbon_u if carbon_u > 0 else 0.0
+        free, proximity = FULL * (row.slots - in_flight), row.proximity
+        capacity_u = 1.0 - in_flight / free if in_flight < free else 0.0
         score = w_ttft * ttft_u + w_cost * cost_u + w_affinity * affinity_u
-        score += w_capacity * capacity_u + w_proximity * row.proximity + w_carbon * carbon_u
-        utilities = (ttft_u, cost_u, affinity_u, capacity_u, row.proximity, carbon_u)
+        score += w_capacity * capacity_u + w_proximity * proximity + w_carbon * carbon_u
+        utilities = (ttft_u, cost_u, affinity_u, capacity_u, proximity, carbon_u)
         nano = 0 if cost is None else int(cost + 0.5)
-        violations = (LATE if ttft > slo else 0) + (
-            _over_caps(choice, cost, gco2 if row.metered else None) if capped else 0
-        )
-        judged.append((Candidate(row.id, row.site, ttft * 1_000, nano, gco2, utilities, score), violations))
-    return judged
+        candidates.append(Candidate(row.id, row.site, ttft * 1_000.0, nano, gco2 or 0.0, utilities, score))
+        scores.append(score)
+    return candidates, scores
 
 
 def latency_utility(ttft: float, target: float) -> float:
     """A line from 1 at once to almost nothing at the target, then target / time. Both in the same unit."""
-    return 1 - (1 - LATE_UTILITY) * ttft / target if ttft <= target else LATE_UTILITY * target / ttft
+    return 1 - (1 - LATE_UTILITY) / target * ttft if ttft <= target else LATE_UTILITY * target / ttft
 
 
-def _over_caps(choice: Choice, cost: float | None, gco2: float | None) -> int:
-    """The caps of the request that its expected cost and footprint do not keep; what is unknown keeps none."""
-    dear = choice.max_cost_nano is not None and (cost is None or cost > choice.max_cost_nano)
-    dirty = choice.max_gco2 is not None and (gco2 is None or gco2 > choice.max_gco2)
-    return DEAR * dear + DIRTY * dirty
+def violations(estimates: Sequence[Estimate], choice: Choice) -> list[int]:
+    """What each estimate breaks of the soft constraints; what is unknown keeps no cap."""
+    slo, most_nano, most_grams = choice.slo_s, choice.max_cost_nano, choice.max_gco2
+    broken = [LATE if ttft > slo else 0 for _, _, ttft, _, _, _ in estimates]
+    if most_nano is not None:
+        for index, (_, _, _, _, cost, _) in enumerate(estimates):
+            broken[index] += DEAR if cost is None or cost > most_nano else 0
+    if most_grams is not None:
+        for index, (_, _, _, _, _, gco2) in enumerate(estimates):
+            broken[index] += DIRTY if gco2 is None or gco2 > most_grams else 0
+    return broken
 
 
-def relaxed(violations: int) -> tuple[str, ...]:
+def relaxed(broken: int) -> tuple[str, ...]:
     """The names of the soft constraints that gave way, the first to give way first."""
-    return tuple(name for bit, name in RELAXATIONS if violations & bit)
+    return tuple(name for bit, name in RELAXATIONS if broken & bit)
 
 
-def behind_reason(violations: int) -> str:
-    """Why a candidate that may serve was not considered for the first pick: what it violates, else its queue."""
-    return f"{' and '.join(relaxed(violations)) or 'a long queue'}: kept for when the others fail"
+def behind_reason(broken: int) -> str:
+    """Why a candidate that may serve was not considered for the first pick."""
+    return f"{' and '.join(relaxed(broken)) or 'a long queue'}: kept for when the others fail"

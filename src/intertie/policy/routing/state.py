@@ -78,14 +78,15 @@ class EndpointState:
         self.prefill_tps = endpoint.speed.prefill_tps
         self.decode_s = 1 / endpoint.speed.decode_tps
         self.overhead_s = endpoint.speed.overhead_s
-        self.in_flight = self.in_flight_tokens = self.idle = self.samples = 0
+        self.in_flight = self.idle = self.samples = 0
+        self.in_flight_tokens = 0.0
         self.residual = self.seen = self.idle_until = 0.0
         self.busy_until = self.latency_penalty = self.failed_at = 0.0
 
     def corrected(self, predicted_s: float, now: float) -> float:
         """A predicted time to first token with what was learned: the faded residual, and failures as latency."""
         if self.residual:
-            predicted_s *= exp(self.residual / (1 + (now - self.seen) / FADE_S))
+            predicted_s *= exp(self.residual / (1.0 + (now - self.seen) / FADE_S))
         if self.latency_penalty:
             predicted_s += self.latency_penalty * exp((self.failed_at - now) / DECAY_S)
         return predicted_s

@@ -45,7 +45,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     input_nano: float
     cached_nano: float
     output_nano: float
-    request_nano: int
+    request_nano: float
     metered: bool
     input_grams: float
     output_grams: float
@@ -145,13 +145,13 @@ def _row(snapshot: Snapshot, endpoint: Endpoint, zones: dict[str, int]) -> Row:
         slots=endpoint.speed.slots,
         rtt_s=rtt_prior(site, here),
         handshakes=2 if endpoint.origin.scheme == "https" else 1,
-        seed=int.from_bytes(blake2b(endpoint.id.encode(), digest_size=7).digest()),
+        seed=int.from_bytes(blake2b(endpoint.id.encode(), digest_size=4).digest()) >> 2,
         proximity=quality(site, here),
         priced=endpoint.price is not None,
         input_nano=price.input / _MILLION,
         cached_nano=price.cached / _MILLION,
         output_nano=price.output / _MILLION,
-        request_nano=price.per_request,
+        request_nano=float(price.per_request),
         metered=grams is not None,
         input_grams=grams[0] if grams else 0.0,
         output_grams=grams[1] if grams else 0.0,
