@@ -35,7 +35,7 @@ def test_a_valid_file_is_summed_up(monkeypatch: pytest.MonkeyPatch, capsys: pyte
         monkeypatch.setenv(f"SIM_{name}", "9000")
     assert check(WORLD) == 0
     shown = capsys.readouterr().out
-    assert "is valid: 6 sites, 9 endpoints, 0 keys, 2 models, 2 routes, 8 budgets and limits" in shown
+    assert "is valid: sites 6, endpoints 9, keys 0, models 2, routes 2, budgets and limits 8" in shown
     assert "qwen-fra" in shown
     assert "(simulated)" in shown
     assert check(WORLD, json=True) == 0

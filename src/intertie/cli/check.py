@@ -108,15 +108,13 @@ def _show_summary(file: Path, compiled: Compiled) -> None:
         show_table("Models", ("model", "endpoint", "site", "$/M in", "$/M out", "price from"), rows)
     for warning in compiled.warnings:
         out().print(f"warning: {warning.message}", markup=False)
-    counts = ", ".join(f"{what[name]} {name}" for name in ("sites", "endpoints", "keys"))
-    more = f"{len(what['models'])} models, {len(what['routes'])} routes, {len(what['meters'])} budgets and limits"
+    counts = ", ".join(f"{name} {what[name]}" for name in ("sites", "endpoints", "keys"))
+    more = f"models {len(what['models'])}, routes {len(what['routes'])}, budgets and limits {len(what['meters'])}"
     out().print(f"{file} is valid: {counts}, {more}", markup=False)
 
 
 def _price_columns(row: dict[str, Any]) -> tuple[str, str, str]:
     source = row["price_source"] or "unknown"
-    return (
-        row["input_usd_per_million"] or "-",
-        row["output_usd_per_million"] or "-",
-        f"{source} (simulated)" if row["simulated"] else source,
-    )
+    amounts = [row["input_usd_per_million"], row["output_usd_per_million"]]
+    shown = ["-" if amount is None else f"{float(amount):.4f}" for amount in amounts]
+    return shown[0], shown[1], f"{source} (simulated)" if row["simulated"] else source
