@@ -14,8 +14,9 @@ from bench.load import Aim, Tally, chat_body, closed_loop
 from bench.system import Running, Stand
 from intertie.sim.percentile import percentiles
 
+_TRIAL_S = 10.0
 _WARM_S = 0.5
-_LATENCY_S = 1.0
+_LATENCY_S = 1.0  # for each of A, B, A; less where the cell itself is shorter
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ CASES = (
 class Cell(msgspec.Struct, frozen=True):
     """What one cell measured. CPU and latencies in microseconds; `first chunk` latencies where the answer is streamed.
 
-    `beside_us` is the CPU, per request or chunk, of processes that carry no requests (a supervisor, an accountant).
+    `beside_us` is the CPU, per request or chunk, of processes that carry no requests (a supervisor, an accountant);
+    `gap_p99_us` the time between two chunks of a stream, which left the upstream 10 ms apart.
     """
 
     cpu_us: float
@@ -56,18 +58,26 @@ class Cell(msgspec.Struct, frozen=True):
     added_p50_us: float
     added_p99_us: float
     rss_mb: float
+    gap_p99_us: float
     errors: int
 
 
+class NotServed(Exception):
+    """A system cannot do what a case asks for; the message tells what came instead."""
+
+
 async def measure(stand: Stand, system: Running, case: Case, seconds: float) -> Cell:
-    """Measure one cell; it takes about `seconds` + 4."""
+    """Measure one cell; it takes about `seconds` + 4. Raises NotServed if not even one request is answered well."""
     body = chat_body(case.size, case.chunks)
+    trial = await closed_loop(system.aim(body), 1, _TRIAL_S, count=1)
+    if not trial.requests:
+        raise NotServed(f"a single request ended as {', '.join(trial.errors)}")
     await closed_loop(system.aim(body), case.connections, _WARM_S)
     before = system.tree()
     tally = await closed_loop(system.aim(body), case.connections, seconds)
     spent = used(before, system.tree(), system.in_plane)
     with stand.upstream_beside_system():
-        p50, p99, added_p50, added_p99 = await _latency(system, stand.direct, case)
+        p50, p99, added_p50, added_p99 = await _latency(system, stand.direct, case, min(seconds, _LATENCY_S))
     busy_p50, busy_p99 = _micro(tally.first)
     return Cell(
         cpu_us=_per_unit(spent.plane_s, tally, case),
@@ -80,6 +90,7 @@ async def measure(stand: Stand, system: Running, case: Case, seconds: float) -> 
         added_p50_us=added_p50,
         added_p99_us=added_p99,
         rss_mb=spent.plane_rss_mb,
+        gap_p99_us=_micro(tally.gaps)[1],
         errors=sum(tally.errors.values()),
     )
 
@@ -93,11 +104,11 @@ def _micro(seconds: list[float]) -> tuple[float, float]:
     return p50 * 1e6, p99 * 1e6
 
 
-async def _latency(system: Running, direct: Running, case: Case) -> tuple[float, float, float, float]:
+async def _latency(system: Running, direct: Running, case: Case, seconds: float) -> tuple[float, float, float, float]:
     body = chat_body(case.size, 1 if case.chunks else 0)
 
     async def one_connection(aim: Aim) -> tuple[float, float]:
-        return _micro((await closed_loop(aim, 1, _LATENCY_S)).first)
+        return _micro((await closed_loop(aim, 1, seconds)).first)
 
     before = await one_connection(direct.aim(body))
     through = await one_connection(system.aim(body))

@@ -104,6 +104,12 @@ def first_line(*command: str) -> str | None:
     return said.stdout.strip().partition("\n")[0]
 
 
+def pip_version(folder: Path, package: str) -> str | None:
+    """The version of a package installed in a virtual environment, or None if it is not there."""
+    found = next(folder.glob(f"lib/python*/site-packages/{package}-*.dist-info"), None)
+    return None if found is None else found.name.removesuffix(".dist-info").rpartition("-")[2]
+
+
 def answers(base_url: str, path: str, headers: Mapping[str, str]) -> bool:
     """Whether a GET is answered with 200."""
     connection = http.client.HTTPConnection(base_url.removeprefix("http://"), timeout=5)

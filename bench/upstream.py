@@ -56,7 +56,9 @@ COMPLETION = _answer(completion())
 MODELS = _answer(json.dumps({"object": "list", "data": [{"id": MODEL, "object": "model"}]}).encode())
 # nginx reads x-accel-buffering: it must relay each chunk at once, as the others do.
 STREAM_HEAD = _head("text/event-stream", "transfer-encoding: chunked\r\nx-accel-buffering: no\r\n\r\n")
-CHUNK = _chunk([{"index": 0, "delta": {"content": " word"}, "finish_reason": None}])
+# LiteLLM takes the same text a hundred times over for a model gone astray, and cuts the stream: the words go round.
+_WORDS = ("grid", "edge", "site", "road", "lake", "hill", "moon", "tree")
+CHUNKS = tuple(_chunk([{"index": 0, "delta": {"content": f" {word}"}, "finish_reason": None}]) for word in _WORDS)
 LAST = _chunk([{"index": 0, "delta": {}, "finish_reason": "stop"}])
 USAGE = _chunk([], _TOKENS)
 END = _event(b"[DONE]") + b"0\r\n\r\n"
@@ -141,18 +143,20 @@ class UpstreamConnection(asyncio.Protocol):
         else:
             self._served.chunks += chunks
             self._served.streams += 1
-            self._transport.write(STREAM_HEAD + CHUNK * chunks + self._ending)
+            pieces = (CHUNKS[index % len(CHUNKS)] for index in range(chunks))
+            self._transport.write(b"".join((STREAM_HEAD, *pieces, self._ending)))
 
     def _tick(self) -> None:
         self._left -= 1
         self._served.chunks += 1
+        chunk = CHUNKS[self._left % len(CHUNKS)]
         if self._left:
             self._timer = self._loop.call_later(self._interval, self._tick)
-            self._transport.write(CHUNK)
+            self._transport.write(chunk)
         else:
             self._timer = None
             self._served.streams += 1
-            self._transport.write(CHUNK + self._ending)
+            self._transport.write(chunk + self._ending)
 
 
 async def listen(host: str, port: int, interval_s: float = 0.0) -> asyncio.Server:

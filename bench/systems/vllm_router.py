@@ -1,0 +1,28 @@
+"""vLLM's router (Rust): no keys, no money; it spreads requests over workers, here one, by its cheapest policy."""
+
+from bench.system import RIVALS, Launch, Place, free_port, pip_version
+
+_FOLDER = RIVALS / "vllm-router"
+
+
+class VLLMRouter:
+    """Retries, circuit breaker and health checks stay on, as by default."""
+
+    name = "vllm-router"
+    about = "1 worker URL, --policy round_robin (its cheapest), log level warning"
+
+    def version(self) -> str | None:
+        """As installed under bench/rivals."""
+        return pip_version(_FOLDER, "vllm_router")
+
+    def launch(self, place: Place) -> Launch | None:
+        """Flags only."""
+        port, metrics = free_port(), free_port()
+        binary = str(_FOLDER / "bin" / "vllm-router")
+        arguments = [binary, "--host", "127.0.0.1", "--port", str(port), "--worker-urls", place.upstream]
+        arguments += ["--policy", "round_robin", "--log-level", "warning"]
+        arguments += ["--prometheus-host", "127.0.0.1", "--prometheus-port", str(metrics)]
+        return Launch(arguments, f"http://127.0.0.1:{port}", ready_path="/readiness")
+
+
+SYSTEM = VLLMRouter()
