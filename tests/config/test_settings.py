@@ -76,3 +76,13 @@ def test_the_proxy_environment_is_a_value() -> None:
 def test_settings_travel_to_another_process_as_json() -> None:
     settings = load({"port": 1, "server.max_headers": 2}, {})
     assert msgspec.json.decode(msgspec.json.encode(settings), type=Settings) == settings
+
+
+def test_flags_are_named_as_on_the_command_line_or_as_in_the_code() -> None:
+    for name in ("server.max_headers", "server_max_headers", "server-max-headers"):
+        assert load({name: "7"}, {}).server.max_headers == 7
+
+
+def test_an_unknown_flag_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ConfigFaults, match=r"unknown flag --sever-max-headers \(did you mean --server-max-headers"):
+        load({"sever_max_headers": "7"}, {})

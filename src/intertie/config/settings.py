@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from intertie.config.fields import Field, fields_of
+from intertie.config.fields import Field, fields_of, nearest
 from intertie.config.forms import COUNT, NAME, NOT_NEGATIVE, PORT, POSITIVE_COUNT, SECRET, SHARE, WEB_ADDRESS
 from intertie.config.references import secret
 from intertie.config.snapshot import BreakerPolicy, RetryPolicy, ServerLimits, UpstreamLimits
@@ -121,12 +121,13 @@ def environment() -> dict[str, str]:
 
 
 def load(flags: Mapping[str, object], environ: Environment, document: Document | None = None) -> Settings:
-    """The settings in force. `flags` are by name (`port`, `server.max_body_bytes`); None means not given.
+    """The settings in force. `flags` are by name (`port`, `server.max_body_bytes`, or with `_` or `-` for the dot);
+    None means not given.
 
     Raises ConfigFaults with all that is wrong in flags and environment (the file was checked when it was read).
     """
-    assert flags.keys() <= {setting.name for setting in SETTINGS}, f"flags that are no settings: {sorted(flags)}"
     faults: list[ConfigFault] = []
+    flags = _by_flag(flags, faults)
     top: dict[str, Any] = {}
     nested: dict[str, dict[str, Any]] = {}
     for setting in SETTINGS:
@@ -149,8 +150,15 @@ def proxies(environ: Environment) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
+def _by_flag(flags: Mapping[str, object], faults: list[ConfigFault]) -> dict[str, object]:
+    known = [setting.flag for setting in SETTINGS if setting.flag]
+    found = {"--" + name.replace(".", "-").replace("_", "-"): value for name, value in flags.items()}
+    faults += [ConfigFault(f"unknown flag {flag}", hint=nearest(flag, known)) for flag in found if flag not in known]
+    return found
+
+
 def _find(setting: Setting, flags: Mapping[str, object], environ: Environment, faults: list[ConfigFault]) -> Any:
-    given = flags.get(setting.name)
+    given = flags.get(setting.flag)
     source = setting.flag
     if given is None:
         given, source = environ.get(setting.environ), setting.environ
