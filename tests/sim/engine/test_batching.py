@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from intertie.core.faults import ConfigFault
 from intertie.sim.engine.batching import ContinuousBatch, EngineSpeed, Sequence
 from intertie.sim.engine.blocks import BLOCK_TOKENS
 
@@ -169,7 +170,7 @@ def test_what_can_never_fit_is_refused() -> None:
     "wrong", [{"slots": 0}, {"slots": 512}, {"kv_blocks": 0}, {"prefill_tps": 0}, {"overhead_s": -1}]
 )
 def test_a_speed_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="must"):
+    with pytest.raises(ConfigFault, match="must"):
         EngineSpeed(**wrong)
 
 

@@ -15,12 +15,13 @@ from collections.abc import Sequence as Series
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from intertie.core.faults import ConfigFault
 from intertie.sim.engine.blocks import BLOCK_TOKENS, BlockHash, BlockPool, blocks_for
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSpeed:
-    """How fast and how large a simulated engine is."""
+    """How fast and how large a simulated engine is. Raises ConfigFault where a value makes no sense."""
 
     prefill_tps: float = 8_000.0
     """Prompt tokens computed per second."""
@@ -39,11 +40,11 @@ class EngineSpeed:
 
     def __post_init__(self) -> None:
         if not 0 < self.slots < self.step_tokens:
-            raise ValueError(f"slots ({self.slots}) must be positive and below step_tokens ({self.step_tokens})")
+            raise ConfigFault(f"slots ({self.slots}) must be positive and below step_tokens ({self.step_tokens})")
         if self.kv_blocks < 1 or self.prefill_tps <= 0 or self.step_s <= 0:
-            raise ValueError("kv_blocks, prefill_tps and step_s must be positive")
+            raise ConfigFault("kv_blocks, prefill_tps and step_s must be positive")
         if self.sequence_s < 0 or self.overhead_s < 0:
-            raise ValueError("sequence_s and overhead_s must not be negative")
+            raise ConfigFault("sequence_s and overhead_s must not be negative")
 
 
 class Sequence:

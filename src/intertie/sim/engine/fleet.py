@@ -35,15 +35,17 @@ async def running_engine(
 ) -> AsyncGenerator[RunningEngine]:
     """An engine for as long as the block lasts, on a bound socket or on the options' host and port. Raises OSError."""
     clock = clock or SystemClock()
-    sock = sock or socket.create_server((options.host, options.port), family=_family(options.host))
     engine = SimulatedEngine(options, clock)
-    server = Server(engine, ServerLimits(), _crashed, clock)
-    address = sock.getsockname()
-    await server.listen(sock)
     try:
-        yield RunningEngine(engine, (address[0], address[1]))
+        sock = sock or socket.create_server((options.host, options.port), family=_family(options.host))
+        address = sock.getsockname()
+        server = Server(engine, ServerLimits(), _crashed, clock)
+        await server.listen(sock)
+        try:
+            yield RunningEngine(engine, (address[0], address[1]))
+        finally:
+            await server.close(0)
     finally:
-        await server.close(0)
         engine.close()
 
 

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, field
 
+from intertie.core.faults import ConfigFault
 from intertie.sim.engine.batching import EngineSpeed
 from intertie.sim.engine.faults import EngineFault, parse_fault
 
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """One engine. Raises ValueError where a value makes no sense."""
+    """One engine. Raises ConfigFault where a value makes no sense."""
 
     port: int = 8000
     """Port to listen on; 0 takes a free one."""
@@ -37,11 +38,14 @@ class EngineOptions:
 
     def __post_init__(self) -> None:
         if not self.model:
-            raise ValueError("an engine needs at least one model name")
-        if min(self.rtt_ms, self.jitter_ms) < 0 or self.context < 2:
-            raise ValueError("rtt_ms and jitter_ms must not be negative; context must be at least 2")
+            raise ConfigFault("an engine needs at least one model name")
+        if min(self.rtt_ms, self.jitter_ms) < 0 or self.context < 2 or not 0 <= self.port < 65_536:
+            raise ConfigFault("rtt_ms and jitter_ms must not be negative; context must be 2 or more, port below 65536")
         self.faults()
 
     def faults(self) -> list[EngineFault]:
-        """The faults, understood. Raises ValueError for one that is none."""
-        return [parse_fault(text) for text in self.fault]
+        """The faults, understood. Raises ConfigFault for one that is none."""
+        try:
+            return [parse_fault(text) for text in self.fault]
+        except ValueError as error:
+            raise ConfigFault(str(error)) from None
