@@ -4,6 +4,9 @@ from typing import Literal
 
 import msgspec
 
+from intertie.wire.dial import NO_PROXY
+from intertie.wire.proxy import ProxySettings
+
 
 class WorkerSettings(msgspec.Struct, frozen=True):
     """What a worker needs before it has a snapshot: where the control process listens, and what cannot change later."""
@@ -12,6 +15,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     journal_fsync: Literal["50ms", "always"] = "50ms"
     tls_cert: str = ""
     tls_key: str = ""
+    proxy: ProxySettings = NO_PROXY
 
 
 class ControlSettings(msgspec.Struct, frozen=True):

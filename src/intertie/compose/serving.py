@@ -7,13 +7,15 @@ import msgspec
 from intertie.compose.listening import Address
 from intertie.compose.orders import ControlSettings, WorkerSettings
 from intertie.compose.supervisor import Service
-from intertie.config.settings import Settings
+from intertie.config.settings import Settings, environment, proxies
+from intertie.wire.proxy import ProxySettings
 
 
 def service_of(settings: Settings, flags: dict[str, object]) -> Service:
     """The service for these settings; `flags` go on to the control process, which reads the file again and again."""
     control_socket = str(Path(settings.state).absolute() / "run" / "control.sock")
-    worker = WorkerSettings(control_socket, settings.journal_fsync, settings.tls_cert, settings.tls_key)
+    proxy = ProxySettings.from_environment(proxies(environment()))
+    worker = WorkerSettings(control_socket, settings.journal_fsync, settings.tls_cert, settings.tls_key, proxy)
     given = {name: str(value) for name, value in flags.items()}
     return Service(
         state_dir=str(Path(settings.state).absolute()),

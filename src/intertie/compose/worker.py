@@ -27,6 +27,7 @@ from intertie.core.ids import worker_id
 from intertie.core.lending import Adopted, Counters, FromLender, FromWorker, Publish
 from intertie.gateway.front import Front
 from intertie.gateway.live import Books, Live
+from intertie.gateway.reach import Reach
 from intertie.gateway.wallet import Wallet
 from intertie.store.journal import JournalWriter
 from intertie.wire.link import LinkClient
@@ -39,6 +40,10 @@ _RELINK_S = 0.1
 _STDOUT = 1
 
 
+def _decoder() -> msgspec.msgpack.Decoder[FromLender]:
+    return msgspec.msgpack.Decoder(FromLender)
+
+
 class Worker:
     """Wires one worker together and keeps its link to the control process."""
 
@@ -46,7 +51,7 @@ class Worker:
         clock, state = SystemClock(), Path(orders.state_dir)
         self._state, self._tasks = state, tasks
         self.id = worker_id(clock.wall(), SystemRandom().getrandbits(40))
-        self._link: LinkClient[FromLender] = LinkClient(settings.control_socket, FromLender, self._hear, self._lost)
+        self._link: LinkClient[FromLender] = LinkClient(settings.control_socket, _decoder(), self._hear, self._lost)
         self._wallet = Wallet(self.id, self._say, clock)
         self._meters = Meters(f"worker-{orders.slot}")
         self._journal = JournalWriter(state / "journal", self.id, settings.journal_fsync)
@@ -54,7 +59,7 @@ class Worker:
         self._slot = orders.slot
         self._has_snapshot = asyncio.Event()
         books = Books(self._wallet, self._journal, self._meters, self._log)
-        self.live = Live(self.id, clock, Random(SystemRandom().getrandbits(64)), books, tasks)
+        self.live = Live(self.id, clock, Random(SystemRandom().getrandbits(64)), books, Reach(tasks, settings.proxy))
 
     async def first_snapshot(self) -> Snapshot:
         """The snapshot to start from: the last good one on disk, or the first that is published."""

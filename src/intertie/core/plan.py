@@ -5,7 +5,7 @@ import msgspec
 AXES = ("ttft", "cost", "affinity", "capacity", "proximity", "carbon")
 
 
-class Weights(msgspec.Struct, frozen=True, gc=False):
+class Weights(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How much each axis counts; they are normalised to a sum of 1 before use."""
 
     ttft: float = 0.0

@@ -11,7 +11,7 @@ import msgspec
 
 from intertie.adapters.telemetry.counters import Meters
 from intertie.adapters.telemetry.requestlog import RequestLog
-from intertie.config.snapshot import Snapshot, UpstreamLimits
+from intertie.config.snapshot import Snapshot
 from intertie.core.clock import Clock
 from intertie.core.endpoint import Endpoint, Operation
 from intertie.core.ids import WorkerId
@@ -19,15 +19,13 @@ from intertie.core.plan import Plan
 from intertie.core.principal import Meter, Principal
 from intertie.gateway.lane import Lane
 from intertie.gateway.passage import Passage
+from intertie.gateway.reach import Reach
 from intertie.gateway.wallet import Wallet
 from intertie.policy.retry import RetryBudget
 from intertie.policy.routing.state import EndpointState, live_states
 from intertie.policy.routing.table import Table, build_table
 from intertie.store.journal import JournalWriter
-from intertie.wire.dial import Dialer
-from intertie.wire.pool import Pool
 from intertie.wire.server import Request
-from intertie.wire.tasks import Tasks
 
 _pack_plan = msgspec.msgpack.Encoder().encode
 
@@ -44,7 +42,7 @@ class Books:
 class Live:
     """See the module. `lottery` draws the lots of the router; `ready` is false before the first and while draining."""
 
-    def __init__(self, worker: WorkerId, clock: Clock, lottery: Random, books: Books, tasks: Tasks) -> None:
+    def __init__(self, worker: WorkerId, clock: Clock, lottery: Random, books: Books, reach: Reach) -> None:
         self.worker = worker
         self.clock = clock
         self.lot = lottery.random
@@ -59,7 +57,7 @@ class Live:
         self.in_flight = 0
         self._sequence = 0
         self._meters_of: dict[tuple[str, str], tuple[Meter, ...]] = {}
-        self._tasks = tasks
+        self._reach = reach
 
     def adopt(self, snapshot: Snapshot) -> None:
         """Run on this snapshot from now on. Raises a Fault, and changes nothing, if it cannot be used."""
@@ -71,7 +69,7 @@ class Live:
         self.snapshot, self.tables, self.lanes, self.states = snapshot, tables, lanes, states
         self._meters_of = {}
         for pool in left:
-            self._tasks.start(pool.close())
+            self._reach.leave(pool)
 
     def meters_of(self, principal: Principal, model: str) -> tuple[Meter, ...]:
         """The meters that bind a principal when it uses a model: those of the model, and those of any."""
@@ -101,13 +99,7 @@ class Live:
         old = self.lanes.get(endpoint.id)
         if old is not None and old.serves(endpoint) and snapshot.upstream == self.snapshot.upstream:
             return Lane(endpoint, site, old.pool, state)
-        return Lane(endpoint, site, self._pool(endpoint, snapshot.upstream, state), state)
-
-    def _pool(self, endpoint: Endpoint, limits: UpstreamLimits, state: EndpointState) -> Pool:
-        dialer = Dialer(endpoint)
-        return Pool(
-            endpoint.origin, limits, max_connections=endpoint.max_connections, dialer=dialer, on_rtt=state.connected
-        )
+        return Lane(endpoint, site, self._reach.pool(endpoint, snapshot.upstream, state.connected), state)
 
 
 def _public_names(snapshot: Snapshot) -> set[str]:

@@ -58,7 +58,10 @@ def lock_if_dead(directory: Path, worker: WorkerId) -> int | None:
 
 
 class JournalWriter:
-    """The one writer of a worker's journal. Raises StoreFault where a row cannot be written: then nothing is served."""
+    """The one writer of a worker's journal. Raises StoreFault where a row cannot be written: then nothing is served.
+
+    `written` counts bytes over all segments.
+    """
 
     def __init__(
         self, directory: Path, worker: WorkerId, fsync: Fsync = "50ms", *, segment_bytes: int = SEGMENT_BYTES
@@ -66,6 +69,7 @@ class JournalWriter:
         self._directory, self._worker, self._fsync, self._segment_bytes = directory, worker, fsync, segment_bytes
         self._segment = 0
         self._size = 0
+        self.written = 0
         self._dirty = False
         self._broken = ""
         self._full: list[int] = []  # descriptors of finished segments, still to be synced and closed
@@ -107,6 +111,7 @@ class JournalWriter:
             if written != len(frame):
                 raise OSError("the disk took only a part of the row")
             self._size += written
+            self.written += written
             if self._fsync == "always":
                 os.fdatasync(self._fd)
         except OSError as error:
