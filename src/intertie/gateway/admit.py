@@ -19,8 +19,7 @@ async def admit(live: Live, passage: Passage) -> Holds:
     principal, call = passage.principal, passage.call
     assert principal is not None and call is not None
     wall, table = live.clock.wall(), live.tables[call.model]
-    meters = passage.meters = live.meters_of(principal, call.model)
-    pays = any(meter.kind == "usd" for meter in meters)
+    meters, pays = live.meters_of(principal, call.model)
     passage.choice = resolve(live.snapshot, table, principal, call, pays, wall)
     needs = _needs(live, passage, meters) if meters else []
     holds = live.wallet.take(needs, wall, live.clock.monotonic()) or await live.wallet.borrow(needs)

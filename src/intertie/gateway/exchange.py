@@ -32,7 +32,7 @@ async def exchange(live: Live, request: Request, reply: Reply, operation: Operat
         guard(live, passage.principal, passage.call)
         passage.holds = await admit(live, passage)
         passage.plan = choose(live, passage)
-        await relay(live, passage, reply, partial(translate, live, passage), partial(begin, live))
+        await relay(live, passage, reply, partial(translate, passage), partial(begin, live))
     except Fault as fault:
         passage.fault = fault
     except asyncio.CancelledError:

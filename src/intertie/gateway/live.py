@@ -5,6 +5,7 @@ connections and what was measured of them.
 """
 
 import asyncio
+from datetime import UTC, datetime
 from random import Random
 
 import msgspec
@@ -56,7 +57,8 @@ class Live:
         self.ready = False
         self.in_flight = 0
         self._sequence = 0
-        self._meters_of: dict[tuple[str, str], tuple[Meter, ...]] = {}
+        self._second, self._stamp = 0, ""
+        self._meters_of: dict[tuple[str, str], tuple[tuple[Meter, ...], bool]] = {}
         self._reach = reach
 
     def adopt(self, snapshot: Snapshot) -> None:
@@ -71,24 +73,32 @@ class Live:
         for pool in left:
             self._reach.leave(pool)
 
-    def meters_of(self, principal: Principal, model: str) -> tuple[Meter, ...]:
-        """The meters that bind a principal when it uses a model: those of the model, and those of any."""
-        meters = self._meters_of.get((principal.key_id, model))
-        if meters is None:
-            all_meters = [self.snapshot.meters[name] for name in principal.meters]
-            meters = tuple(meter for meter in all_meters if meter.model in (None, model))
-            self._meters_of[principal.key_id, model] = meters
-        return meters
+    def meters_of(self, principal: Principal, model: str) -> tuple[tuple[Meter, ...], bool]:
+        """The meters that bind a principal when it uses a model, and whether money is among them."""
+        known = self._meters_of.get((principal.key_id, model))
+        if known is None:
+            of_any = [self.snapshot.meters[name] for name in principal.meters]
+            meters = tuple(meter for meter in of_any if meter.model in (None, model))
+            known = meters, any(meter.kind == "usd" for meter in meters)
+            self._meters_of[principal.key_id, model] = known
+        return known
 
     def open(self, request: Request, operation: Operation) -> Passage:
         """A new passage, with the next sequence number of this worker."""
         self._sequence += 1
         self.in_flight += 1
-        return Passage(self._sequence, request, operation)
+        return Passage(self.worker, self._sequence, request, operation)
 
     def close(self, passage: Passage) -> None:
         """A passage is over."""
         self.in_flight -= 1
+
+    def stamp(self, wall: float) -> str:
+        """A moment as ISO 8601 in UTC with milliseconds; the second is worked out once."""
+        second = int(wall)
+        if second != self._second:
+            self._second, self._stamp = second, datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
+        return f"{self._stamp}{int((wall - second) * 1_000):03d}Z"
 
     def pack_plan(self, plan: Plan | None) -> bytes:
         """The plan as it is journalled, for replay; empty if there is none or plans are not recorded."""

@@ -1,14 +1,11 @@
 """Step 9, observe: the request is counted and logged as one line: who, what, where, how long, how much; no body."""
 
-from datetime import UTC, datetime
-
-from intertie.core.ids import request_id
-from intertie.core.money import show_usd
+from intertie.core.principal import Principal
 from intertie.core.record import Observation, Settled
 from intertie.gateway.live import Live
 from intertie.gateway.passage import Passage, now
 
-_MAX_CALLER_ID = 128
+_MAX_WORD = 128
 
 
 def observe(live: Live, passage: Passage) -> None:
@@ -24,34 +21,38 @@ def observe(live: Live, passage: Passage) -> None:
 
 
 def _line(live: Live, passage: Passage, row: Settled | None) -> Observation:
-    call, principal, headers = passage.call, passage.principal, passage.request.headers
-    at = row.at if row else live.clock.wall()
+    call, principal, headers, fault = passage.call, passage.principal, passage.request.headers, passage.fault
     line = Observation(
-        at=datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"),
-        request=request_id(live.worker, passage.sequence),
-        outcome=row.outcome if row else "refused",
-        status=row.status if row else (passage.fault.status if passage.fault else 0),
-        code=passage.fault.code if passage.fault else "",
+        live.stamp(row.at if row else live.clock.wall()),
+        passage.name,
+        row.outcome if row else "refused",
+        row.status if row else (fault.status if fault else 0),
+        fault.code if fault else "",
         operation=passage.operation,
-        caller_id=headers.get(b"x-client-request-id", b"")[:_MAX_CALLER_ID].decode("latin-1"),
-        retry=headers.get(b"x-stainless-retry-count", b"")[:4].decode("latin-1"),
     )
     if principal is not None:
-        line.key, line.user = principal.key_id, principal.user
-        line.group, line.project = principal.group, principal.project
+        line.key, line.user, line.group, line.project = _who(principal)
     if call is not None:
-        line.model, line.stream = call.model[:_MAX_CALLER_ID], call.stream
-    if passage.plan is not None:
-        line.objective = passage.plan.objective
+        line.model, line.stream = call.model[:_MAX_WORD], call.stream
+    if b"x-client-request-id" in headers:
+        line.caller_id = headers[b"x-client-request-id"][:_MAX_WORD].decode("latin-1")
+    if b"x-stainless-retry-count" in headers:
+        line.retry = headers[b"x-stainless-retry-count"][:_MAX_WORD].decode("latin-1")
     if row is not None:
-        _add_row(line, row)
+        _add_row(line, row, passage)
     return line
 
 
-def _add_row(line: Observation, row: Settled) -> None:
+def _who(principal: Principal) -> tuple[str, str, str, str]:
+    return principal.key_id, principal.user, principal.group, principal.project
+
+
+def _add_row(line: Observation, row: Settled, passage: Passage) -> None:
+    usage = row.usage
     line.endpoint, line.site, line.attempts = row.endpoint, row.site, row.attempts
-    line.prompt_tokens, line.cached_tokens = row.usage.prompt, row.usage.cached
-    line.completion_tokens, line.usage_estimated = row.usage.completion, row.usage.estimated
-    line.cost_usd = show_usd(row.cost_nano) if row.cost_nano is not None else ""
-    line.gco2, line.ttft_ms = round(row.gco2, 6), round(row.ttft_s * 1000, 1)
-    line.duration_ms = round(row.duration_s * 1000, 1)
+    line.prompt_tokens, line.cached_tokens = usage.prompt, usage.cached
+    line.completion_tokens, line.usage_estimated = usage.completion, usage.estimated
+    line.cost_nano, line.gco2 = row.cost_nano, row.gco2
+    line.ttft_ms, line.duration_ms = int(row.ttft_s * 1_000), int(row.duration_s * 1_000)
+    if passage.choice is not None:
+        line.objective = passage.choice.objective

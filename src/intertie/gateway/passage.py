@@ -9,9 +9,10 @@ import asyncio
 from intertie.core.call import Call
 from intertie.core.endpoint import Operation
 from intertie.core.faults import Fault
+from intertie.core.ids import WorkerId, request_id
 from intertie.core.money import Nano
 from intertie.core.plan import Plan
-from intertie.core.principal import Meter, Principal
+from intertie.core.principal import Principal
 from intertie.core.record import Settled
 from intertie.core.usage import Usage
 from intertie.gateway.lane import Lane
@@ -39,20 +40,20 @@ class Attempt:
 
 
 class Passage:
-    """See the module. `body` is a whole answer, or the tail of a stream whose head is already with the caller."""
+    """See the module. `name` is the request's id; `body` a whole answer, or the tail of a stream that has begun."""
 
     __slots__ = (
-        "attempt", "body", "call", "choice", "cost", "fault", "holds", "meters", "operation", "plan", "principal",
-        "request", "row", "sequence", "session", "status",
+        "attempt", "body", "call", "choice", "cost", "fault", "holds", "name", "operation", "plan", "principal",
+        "request", "row", "sequence", "status",
     )  # fmt: skip
 
-    def __init__(self, sequence: int, request: Request, operation: Operation) -> None:
+    def __init__(self, worker: WorkerId, sequence: int, request: Request, operation: Operation) -> None:
+        self.name = request_id(worker, sequence)
         self.sequence = sequence
         self.request = request
         self.operation = operation
         self.call: Call | None = None
         self.principal: Principal | None = None
-        self.meters: tuple[Meter, ...] = ()
         self.choice: Choice | None = None
         self.holds: Holds | None = None
         self.plan: Plan | None = None
@@ -60,7 +61,6 @@ class Passage:
         self.fault: Fault | None = None
         self.row: Settled | None = None
         self.cost: Nano | None = None
-        self.session = ""
         self.status = 0
         self.body = b""
 

@@ -5,10 +5,9 @@ Upstream headers are not passed on: its rate limits are those of our account the
 
 from intertie.core.call import NO_ASK
 from intertie.core.faults import Draining, Fault, UpstreamRefused
-from intertie.core.ids import request_id
-from intertie.core.money import show_usd
-from intertie.core.principal import Meter
+from intertie.core.money import NANO_PER_USD
 from intertie.dialects.openai_chat import error_body, error_event
+from intertie.gateway.holds import Lease
 from intertie.gateway.live import Live
 from intertie.gateway.passage import Passage
 from intertie.policy.routing.affinity import sign, tenant
@@ -54,35 +53,39 @@ def refusal(fault: Fault) -> tuple[int, bytes, bytes]:
 
 
 def _headers(live: Live, passage: Passage) -> bytes:
-    parts = [b"x-request-id: %b\r\n" % request_id(live.worker, passage.sequence).encode()]
+    lines = b"x-request-id: %b\r\n" % passage.name.encode()
     attempt = passage.attempt
     if attempt is not None:
-        parts.append(attempt.lane.marks)
-        if attempt.first_byte:
-            ttft_ms = (attempt.first_byte - attempt.started) * 1000
-            parts.append(b"x-intertie-ttft-ms: %d\r\nx-intertie-attempts: %d\r\n" % (ttft_ms, attempt.number))
+        ttft_ms = (attempt.first_byte - attempt.started) * 1000 if attempt.first_byte else 0
+        marks = attempt.lane.marks
+        lines += b"%bx-intertie-ttft-ms: %d\r\nx-intertie-attempts: %d\r\n" % (marks, ttft_ms, attempt.number)
     if passage.cost is not None:
-        parts.append(b"x-intertie-cost-usd: %b\r\n" % show_usd(passage.cost).encode())
+        lines += b"x-intertie-cost-usd: %d.%09d\r\n" % divmod(passage.cost, NANO_PER_USD)
     if passage.call is not None and passage.call.ask is not NO_ASK:
-        parts += _asked_for(live, passage)
-    parts += [_limit_headers(live, meter) for meter in passage.meters if meter.kind in _SHOWN]
-    return b"".join(parts)
-
-
-def _asked_for(live: Live, passage: Passage) -> list[bytes]:
-    """The session's token, naming the endpoint that served, and the reasons."""
-    call, attempt, principal, lines = passage.call, passage.attempt, passage.principal, list[bytes]()
-    assert call is not None
-    if call.ask.session and attempt is not None and principal is not None:
-        token = sign(live.snapshot.pepper, tenant(principal), attempt.lane.endpoint.id, live.clock.wall())
-        lines.append(b"x-intertie-session: %b\r\n" % token.encode())
-    if call.ask.explain and passage.plan is not None:
-        lines.append(b"x-intertie-explain: %b\r\n" % plan_header(passage.plan).encode())
+        lines += _asked_for(live, passage)
+    if passage.holds is not None:
+        for lease, _ in passage.holds.taken:
+            if lease.meter.kind in _SHOWN:
+                lines += _standing(lease)
     return lines
 
 
-def _limit_headers(live: Live, meter: Meter) -> bytes:
-    standing, kind = live.wallet.standing(meter), meter.kind.encode()
-    return b"x-ratelimit-limit-%b: %d\r\nx-ratelimit-remaining-%b: %d\r\nx-ratelimit-reset-%b: %ds\r\n" % (
-        kind, standing.limit, kind, standing.remaining, kind, -(-standing.reset_s // 1),
+def _asked_for(live: Live, passage: Passage) -> bytes:
+    """The session's token, naming the endpoint that served, and the reasons."""
+    call, attempt, principal, lines = passage.call, passage.attempt, passage.principal, b""
+    assert call is not None
+    if call.ask.session and attempt is not None and principal is not None:
+        token = sign(live.snapshot.pepper, tenant(principal), attempt.lane.endpoint.id, live.clock.wall())
+        lines += b"x-intertie-session: %b\r\n" % token.encode()
+    if call.ask.explain and passage.plan is not None:
+        lines += b"x-intertie-explain: %b\r\n" % plan_header(passage.plan).encode()
+    return lines
+
+
+def _standing(lease: Lease) -> bytes:
+    """Where a limit stands, counting this worker's own use; what was used is back after a minute at the latest."""
+    purse, kind, cap = lease.purse, lease.meter.kind.encode(), lease.meter.cap
+    used = purse.spent + purse.held
+    return b"x-ratelimit-limit-%b: %d\r\nx-ratelimit-remaining-%b: %d\r\nx-ratelimit-reset-%b: %b\r\n" % (
+        kind, cap, kind, cap - used if used < cap else 0, kind, b"1m0s" if used else b"0s",
     )  # fmt: skip

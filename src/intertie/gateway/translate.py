@@ -3,25 +3,28 @@
 The same dialect on both sides: the canonical bytes go through, patched only where they must be.
 """
 
-from intertie.core.ids import request_id
 from intertie.dialects.openai_chat import body_for
 from intertie.gateway.lane import Lane
-from intertie.gateway.live import Live
 from intertie.gateway.passage import Passage
 
 _FORWARDED = (b"traceparent", b"tracestate")
 
 
-def translate(live: Live, passage: Passage, lane: Lane) -> bytes:
+def translate(passage: Passage, lane: Lane) -> bytes:
     """The whole HTTP message for one endpoint."""
     call, endpoint = passage.call, lane.endpoint
     assert call is not None
     must_bound = call.max_output is None and passage.choice is not None and passage.choice.under_budget
-    name = request_id(live.worker, passage.sequence).encode()
     body = body_for(call, endpoint.upstream_model, endpoint.max_output if must_bound else None)
     headers = passage.request.headers
     extra = b""
     for known in _FORWARDED:
         if known in headers:
             extra += known + b": " + headers[known] + b"\r\n"
-    return b"%b%d\r\nx-request-id: %b\r\n%b\r\n%b" % (lane.heads[call.operation], len(body), name, extra, body)
+    return b"%b%d\r\nx-request-id: %b\r\n%b\r\n%b" % (
+        lane.heads[call.operation],
+        len(body),
+        passage.name.encode(),
+        extra,
+        body,
+    )

@@ -26,7 +26,7 @@ _FIELDS = {
     "group": "intertie.group",
     "project": "intertie.project",
     "attempts": "intertie.attempts",
-    "cost_usd": "intertie.cost_usd",
+    "cost_nano": "intertie.cost_nano",
     "gco2": "intertie.gco2",
     "usage_estimated": "intertie.usage_estimated",
 }
