@@ -37,6 +37,7 @@ class Answer(ABC):
     def __init__(self, delivery: Delivery) -> None:
         self.delivery = delivery
         self.generations: list[Generation] = []
+        self._ended = 0
 
     @abstractmethod
     def gained(self, generation: Generation) -> None:
@@ -61,6 +62,11 @@ class Answer(ABC):
     def done(self) -> bool:
         """Whether every sequence has all its tokens."""
         return all(each.done for each in self.generations)
+
+    def ends_with(self, generation: Generation) -> bool:
+        """Count a sequence that is done; True for the last of them. Several may be done in the same step."""
+        self._ended += generation.done
+        return self._ended == len(self.generations)
 
     def abort(self, batch: ContinuousBatch[Generation]) -> None:
         """Take what is not done out of the engine."""
@@ -92,7 +98,7 @@ class TextAnswer(Answer):
 
     def gained(self, generation: Generation) -> None:
         """Send the whole answer once all of it is there."""
-        if generation.done and self.done:
+        if self.ends_with(generation):
             self.delivery.send(200, self._form.whole(self.outputs, self.usage))
 
 
@@ -111,12 +117,11 @@ class StreamAnswer(TextAnswer):
         chunk = form.chunk(self._tokens[index][produced - 1])
         if produced == 1 and (opening := form.opening(index, self.outputs[index])):
             chunk = form.chunk(opening) + chunk
-        last = False
         if generation.done:
             chunk += form.chunk(form.closing(index, self.outputs[index]))
-            last = self.done
-            if last and self._include_usage:
-                chunk += form.usage_chunk(self.usage)
+        last = self.ends_with(generation)
+        if last and self._include_usage:
+            chunk += form.usage_chunk(self.usage)
         self.delivery.write(chunk, last)
 
 
@@ -131,7 +136,7 @@ class EmbeddingAnswer(Answer):
 
     def gained(self, generation: Generation) -> None:
         """Send all vectors once all inputs are computed."""
-        if self.done:
+        if self.ends_with(generation):
             asked = self._request
             vectors = [embed(text, asked.dimensions or DIMENSIONS) for text in asked.inputs]
             self.delivery.send(200, embeddings(asked.model, vectors, asked.base64, self.prompt_tokens))
