@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intertie.core.principal import Meter, PeriodName
-from intertie.policy.budget import THRESHOLDS, crossed, meter_id_of, period_of
+from intertie.policy.budget import THRESHOLDS, meter_id_of, period_of, reached
 
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "America/Toronto", "America/Sao_Paulo", "Asia/Beirut",
          "Australia/Lord_Howe", "Pacific/Apia", "Asia/Kathmandu")  # fmt: skip
@@ -60,10 +60,9 @@ def test_every_instant_lies_in_exactly_one_period(at: float, zone: str, period: 
     assert meter_id_of(found.account, {meter.id: meter}) == meter.id
 
 
-@given(st.lists(st.integers(0, 50)), st.integers(1, 400))
-def test_each_threshold_is_crossed_once(payments: list[int], cap: int) -> None:
-    told, spent = list[int](), 0
-    for payment in payments:
-        told += crossed(spent, spent + payment, cap)
-        spent += payment
-    assert told == [percent for percent in THRESHOLDS if spent * 100 >= cap * percent]
+@pytest.mark.parametrize(
+    ("settled", "cap", "percents"),
+    [(0, 10, ()), (49, 100, ()), (8, 10, (50, 80)), (10, 10, (50, 80, 90, 100)), (0, 0, THRESHOLDS)],
+)
+def test_a_threshold_is_reached_at_its_very_figure(settled: int, cap: int, percents: tuple[int, ...]) -> None:
+    assert reached(settled, cap) == percents

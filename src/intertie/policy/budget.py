@@ -1,5 +1,6 @@
-"""Budgets: which period a moment lies in, which account that is, and which thresholds a payment crosses."""
+"""Budgets: which period a moment lies in, which account that is, and which thresholds its spending has reached."""
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -39,14 +40,14 @@ def period_of(meter: Meter, wall: float) -> Period:
     return Period(_midnight(first, zone), _midnight(following, zone), f"{meter.id}@{first.isoformat()}")
 
 
-def meter_id_of(account: str, meters: dict[str, Meter]) -> str:
+def meter_id_of(account: str, meters: Mapping[str, Meter]) -> str:
     """The meter that an account belongs to, as `period_of` formed it."""
     return account if account in meters else account.rpartition("@")[0]
 
 
-def crossed(before: int, after: int, cap: int) -> tuple[int, ...]:
-    """The thresholds (percent of `cap`) that were not reached by `before` and are by `after`."""
-    return tuple(percent for percent in THRESHOLDS if before * 100 < cap * percent <= after * 100)
+def reached(settled: int, cap: int) -> tuple[int, ...]:
+    """The thresholds (percent of `cap`) that `settled` has reached."""
+    return tuple(percent for percent in THRESHOLDS if settled * 100 >= cap * percent)
 
 
 def _first_day(meter: Meter, day: date) -> date:

@@ -1,0 +1,376 @@
+"""The lender: lends slices of budgets and limits to workers, and asks for them back when someone is short.
+
+What arrives together is decided in one transaction, in order of arrival. Where there is not enough, whoever has a lease
+on the account is asked to return what is free, and everyone else who needs that account waits behind the one who asked
+first. Once all have answered, the exact need is lent or refused: refused is only what really is spent or in flight.
+Until contention is over the account is scarce: exact amounts are lent, and leftovers come back at once.
+
+On a database shared by several hosts, `watch` keeps this host's beat, and looks every second for accounts that another
+host is short of. A host whose beat cannot be written lends and confirms nothing: the others may take it for dead.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Protocol
+
+from intertie.core.clock import Clock
+from intertie.core.faults import StoreFault
+from intertie.core.ids import WorkerId
+from intertie.core.lending import Borrow, FromLender, Hello, Lent, Recall, Refusal, Return
+from intertie.core.principal import Meter
+from intertie.policy.budget import meter_id_of
+from intertie.policy.lending import slice_of
+from intertie.store.books import Books, LeaseRow, leases_of
+from intertie.store.database import Database
+from intertie.store.deaths import beat
+from intertie.store.recalls import mark_recalled, recalled_within
+
+log = logging.getLogger(__name__)
+
+PATIENCE_S = 1.0
+"""How long the database may take for a round; then all who wait are told that budgets cannot be checked."""
+ANSWER_S = 0.5
+"""How long a worker may take to answer a recall."""
+ABSENT_S = 3.0
+"""How long to wait for a lease whose worker is not on the line: it reconnects, is found dead, or is another host's."""
+_SILENT_FOR_S = 5.0
+_SCARCE_FOR_S = 10.0
+_POLL_S = 0.05
+_BEAT_EVERY_S = 10.0
+_BEAT_GOOD_FOR_S = 25.0
+_WATCH_EVERY_S = 1.0
+
+
+class WorkerLink(Protocol):
+    """What the lender needs of the link to a worker."""
+
+    def send(self, message: FromLender) -> None:
+        """Send, or drop if the link is down."""
+        ...
+
+
+class RecordingLink:
+    """A link that remembers what was sent; the fake that ships with `WorkerLink`."""
+
+    def __init__(self) -> None:
+        self.sent: list[FromLender] = []
+
+    def send(self, message: FromLender) -> None:
+        """Remember the message."""
+        self.sent.append(message)
+
+
+_: WorkerLink = RecordingLink()
+
+
+class _Pending:
+    """A borrow in the queue, and the recalls made for it: by worker and account, asked when and answered or not."""
+
+    __slots__ = ("accounts", "answered", "asked", "borrow", "number", "since", "worker")
+
+    def __init__(self, number: int, worker: WorkerId, borrow: Borrow, since: float) -> None:
+        self.number, self.worker, self.borrow, self.since = number, worker, borrow, since
+        self.accounts = {want.account for want in borrow.wants}
+        self.asked: dict[tuple[WorkerId, str], float] = {}
+        self.answered: set[tuple[WorkerId, str]] = set()
+
+    @property
+    def tops_up(self) -> bool:
+        """Whether it is about having more at hand, not about a call that waits."""
+        return not any(want.amount for want in self.borrow.wants)
+
+
+class _Round:
+    """What one transaction decided: to be sent once it is committed."""
+
+    def __init__(self, books: Books) -> None:
+        self.books = books
+        self.blocked: set[str] = set()
+        self.lent: list[tuple[_Pending, Lent]] = []
+        self.recalls: list[tuple[WorkerId, Recall]] = []
+        self.marks: set[str] = set()
+
+
+class Lender:
+    """Lends on behalf of one host. `run` (and `watch`) are coroutines that the owner keeps running."""
+
+    def __init__(self, database: Database, host: str, clock: Clock) -> None:
+        self._database, self._host, self._clock = database, host, clock
+        self._meters: Mapping[str, Meter] = {}
+        self._links: dict[WorkerId, WorkerLink] = {}
+        self._queue: list[_Pending] = []
+        self._returned: dict[tuple[WorkerId, str], int] = {}
+        self._greeted: set[WorkerId] = set()
+        self._scarce: dict[str, float] = {}
+        self._silent: dict[WorkerId, float] = {}
+        self._number = 0
+        self._sick_until = float("-inf")
+        self._beaten_at = float("-inf")
+        self._wake = asyncio.Event()
+        self._one_round = asyncio.Lock()
+
+    def adopt(self, meters: Mapping[str, Meter]) -> None:
+        """Lend by these meters from now on. Call it before workers get the snapshot they come from."""
+        self._meters = meters
+
+    def on_message(self, link: WorkerLink, message: Hello | Borrow | Return) -> None:
+        """What a worker says."""
+        if isinstance(message, Hello):
+            self._greet(link, message)
+        elif (worker := self._worker(link)) is None:
+            return
+        elif isinstance(message, Return):
+            self._take_in(worker, message)
+        elif not message.wants:
+            link.send(Lent(message.ticket, {}, fault=self._cut_off()))
+        elif fault := self._cut_off() or self._sick():
+            link.send(Lent(message.ticket, {}, fault=fault))
+        else:
+            self._number += 1
+            self._queue.append(_Pending(self._number, worker, message, self._clock.monotonic()))
+        self._wake.set()
+
+    def on_gone(self, link: WorkerLink) -> None:
+        """The link to a worker broke."""
+        if (worker := self._worker(link)) is not None:
+            del self._links[worker]
+            self._drop(worker)
+            self._wake.set()
+
+    def wake(self) -> None:
+        """Something was returned to the accounts by others: look again."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Lend, until cancelled."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_S if self._queue or self._returned or self._greeted else None):
+                    await self._wake.wait()
+            self._wake.clear()
+            if self._clock.monotonic() >= self._sick_until:
+                await self.round()
+            else:
+                await asyncio.sleep(_POLL_S)
+
+    async def beat(self) -> None:
+        """Tell the other hosts that this one lives, if it is time to. Call it before workers may connect."""
+        now = self._clock.monotonic()
+        if not self._database.shared or now < self._beaten_at + _BEAT_EVERY_S:
+            return
+        async with self._database.write(PATIENCE_S) as connection:
+            await beat(connection, self._host)
+        if self._cut_off():  # others may have taken back what our workers had: they must hear of it before they spend
+            self._greeted |= set(self._links)
+            await self.round()
+        if not self._greeted:
+            self._beaten_at = now
+
+    async def watch(self) -> None:
+        """Keep the beat and hear of other hosts' needs, until cancelled; ends at once if the database is not shared."""
+        while self._database.shared:
+            try:
+                await self.beat()
+                async with self._database.read(PATIENCE_S) as connection:
+                    wanted = await recalled_within(connection, 3 * _WATCH_EVERY_S)
+            except StoreFault as fault:
+                log.warning("the beat of this host could not be written: %s", fault)
+                wanted = ()
+            for account in wanted:
+                self._scarce[account] = self._clock.monotonic() + _SCARCE_FOR_S
+                for link in self._links.values():
+                    link.send(Recall(account, 0))
+            await asyncio.sleep(_WATCH_EVERY_S)
+
+    async def round(self) -> None:
+        """Decide what waits, in one transaction, and tell the workers once it is committed."""
+        async with self._one_round:
+            await self._round()
+
+    async def _round(self) -> None:
+        returned, self._returned = self._returned, {}
+        greeted, self._greeted = self._greeted, set()
+        queue = list(self._queue)
+        if not (returned or greeted or queue):
+            return
+        try:
+            async with self._database.write(PATIENCE_S) as connection:
+                books = Books(connection, self._host)
+                leases = [row for worker in greeted for row in await leases_of(connection, worker)]
+                accounts = {account for _, account in returned} | {row.account for row in leases}
+                accounts.update(*(pending.accounts for pending in queue))
+                await books.lock({account: self._meter(account) for account in accounts})
+                for (worker, account), total in returned.items():
+                    books.give_back(worker, account, total)
+                decided = self._decide(books, queue)
+                await books.write()
+                if decided.marks and self._database.shared:
+                    await mark_recalled(connection, decided.marks)
+        except StoreFault as fault:
+            for key, total in returned.items():
+                self._returned[key] = max(total, self._returned.get(key, 0))
+            self._greeted |= greeted
+            self._fail(fault)
+            return
+        self._tell(decided, greeted)
+
+    # What workers say
+
+    def _worker(self, link: WorkerLink) -> WorkerId | None:
+        return next((worker for worker, known in self._links.items() if known is link), None)
+
+    def _greet(self, link: WorkerLink, hello: Hello) -> None:
+        self._drop(hello.worker)
+        self._links[hello.worker] = link
+        self._greeted.add(hello.worker)
+        for account, total in hello.returned.items():
+            self._note_returned(hello.worker, account, total)
+
+    def _take_in(self, worker: WorkerId, message: Return) -> None:
+        self._silent.pop(worker, None)
+        self._note_returned(worker, message.account, message.returned)
+        for pending in self._queue:
+            if pending.number == message.ticket:
+                pending.answered.add((worker, message.account))
+
+    def _note_returned(self, worker: WorkerId, account: str, total: int) -> None:
+        if total:
+            self._returned[worker, account] = max(total, self._returned.get((worker, account), 0))
+
+    def _drop(self, worker: WorkerId) -> None:
+        self._queue = [pending for pending in self._queue if pending.worker != worker]
+        for pending in self._queue:
+            pending.asked = {key: at for key, at in pending.asked.items() if key[0] != worker}
+
+    # What is decided
+
+    def _meter(self, account: str) -> Meter | None:
+        return self._meters.get(meter_id_of(account, self._meters))
+
+    def _decide(self, books: Books, queue: list[_Pending]) -> _Round:
+        decided, now = _Round(books), self._clock.monotonic()
+        for pending in queue:
+            if pending.accounts & decided.blocked and not pending.tops_up:
+                decided.blocked |= pending.accounts
+            elif (lent := self._answer(decided, pending, now)) is not None:
+                decided.lent.append((pending, lent))
+            else:
+                decided.blocked |= pending.accounts
+        return decided
+
+    def _answer(self, decided: _Round, pending: _Pending, now: float) -> Lent | None:
+        """What to answer; None if others were asked to return something first."""
+        books, wants = decided.books, pending.borrow.wants
+        short = [want.account for want in wants if want.amount > books.accounts[want.account].available]
+        if pending.tops_up:
+            short = []
+        awaited = {account: self._awaited(decided, pending, account, now) for account in short}
+        refused = [account for account, leases in awaited.items() if not leases]
+        if short and not refused:
+            for account, leases in awaited.items():
+                self._recall(decided, pending, account, leases, now)
+            return None
+        if not short:
+            self._grant(decided, pending, now)
+        return self._figures(books, pending, refused, now)
+
+    def _awaited(self, decided: _Round, pending: _Pending, account: str, now: float) -> list[LeaseRow]:
+        """The leases of others from which something may still come back."""
+        return [
+            row
+            for row in decided.books.leases_on(account)
+            if row.worker != pending.worker and row.ends is None and self._may_answer(pending, row, now)
+        ]
+
+    def _may_answer(self, pending: _Pending, row: LeaseRow, now: float) -> bool:
+        key = (row.worker, row.account)
+        if key in pending.answered:
+            return False
+        if row.worker not in self._links:
+            return now < pending.since + ABSENT_S
+        if now < self._silent.get(row.worker, now):
+            return False
+        if now < pending.asked.get(key, now) + ANSWER_S:
+            return True
+        self._silent[row.worker] = now + _SILENT_FOR_S
+        return False
+
+    def _recall(self, decided: _Round, pending: _Pending, account: str, leases: list[LeaseRow], now: float) -> None:
+        self._scarce[account] = now + _SCARCE_FOR_S
+        for row in leases:
+            key = (row.worker, account)
+            if row.worker not in self._links:
+                decided.marks.add(account)
+            elif key not in pending.asked:
+                pending.asked[key] = now
+                decided.recalls.append((row.worker, Recall(account, pending.number)))
+
+    def _grant(self, decided: _Round, pending: _Pending, now: float) -> None:
+        for want in pending.borrow.wants:
+            if not want.amount and (not pending.tops_up or want.account in decided.blocked):
+                continue
+            row = decided.books.accounts[want.account]
+            scarce = self._is_scarce(want.account, now)
+            share = 0 if scarce else slice_of(row.cap, row.available, len(self._links))
+            if amount := max(want.amount, share):
+                decided.books.grant(pending.worker, want.account, amount)
+
+    def _figures(self, books: Books, pending: _Pending, refused: list[str], now: float) -> Lent:
+        leases = {account: books.lease(pending.worker, account) for account in pending.accounts}
+        accounts = [books.accounts[account] for account in refused]
+        return Lent(
+            pending.borrow.ticket,
+            granted={account: lease.granted for account, lease in leases.items()},
+            scarce=tuple(account for account in leases if self._is_scarce(account, now)),
+            refused=tuple(Refusal(row.id, row.cap, row.settled, row.leased) for row in accounts),
+            returned={account: lease.returned for account, lease in leases.items()},
+        )
+
+    def _is_scarce(self, account: str, now: float) -> bool:
+        return self._scarce.get(account, now) > now
+
+    # What workers are told
+
+    def _tell(self, decided: _Round, greeted: set[WorkerId]) -> None:
+        for worker in greeted:
+            self._send(worker, _standing(decided.books, worker))
+        for pending, lent in decided.lent:
+            if pending in self._queue:  # else its link is gone, and a new one begins with all figures
+                self._queue.remove(pending)
+                self._send(pending.worker, lent)
+        for worker, recall in decided.recalls:
+            self._send(worker, recall)
+
+    def _send(self, worker: WorkerId, message: FromLender) -> None:
+        if link := self._links.get(worker):
+            link.send(message)
+
+    def _fail(self, fault: StoreFault) -> None:
+        log.warning("nothing can be lent: %s", fault)
+        self._sick_until = self._clock.monotonic() + PATIENCE_S
+        queue, self._queue = self._queue, []
+        for pending in queue:
+            self._send(pending.worker, Lent(pending.borrow.ticket, {}, fault=fault.message))
+
+    def _sick(self) -> str:
+        """Why nothing can be lent now, without asking the database again; empty if it may be asked."""
+        return "the database did not answer a moment ago" if self._clock.monotonic() < self._sick_until else ""
+
+    def _cut_off(self) -> str:
+        """Why nothing this host lent may be relied on; empty if it may."""
+        silent_s = self._clock.monotonic() - self._beaten_at
+        if not self._database.shared or silent_s < _BEAT_GOOD_FOR_S:
+            return ""
+        return "this host is not known to be alive to the other hosts"
+
+
+def _standing(books: Books, worker: WorkerId) -> Lent:
+    """All figures of a worker: its first word on a new link."""
+    leases = [row for row in books.leases.values() if row.worker == worker]
+    return Lent(
+        0,
+        granted={row.account: row.granted for row in leases},
+        returned={row.account: row.returned for row in leases},
+    )

