@@ -131,9 +131,9 @@ class Caller(asyncio.Protocol):
         name = name.lower()
         headers = self._headers
         if name in headers:
-            self._repeat(name, value)
+            self._repeat(name, value.rstrip())
         else:
-            headers[name] = value
+            headers[name] = value.rstrip()
 
     def on_headers_complete(self) -> None:
         """The head is whole: refuse what is ambiguous, too large, or unwelcome."""
@@ -260,7 +260,8 @@ class Caller(asyncio.Protocol):
         now, limits = self._port.loop.time(), self._port.limits
         if self._phase == BODY:
             try:
-                self.deadline = self._intake.arrived(now, self._raw)
+                if self._intake.arrived(now, self._raw):
+                    self.deadline = now + limits.body_idle_timeout_s / 3
             except Fault as fault:
                 self._refuse(self._port.app.render(fault))
         elif self._raw > limits.max_header_bytes:

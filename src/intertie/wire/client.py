@@ -190,9 +190,9 @@ class Connection(asyncio.Protocol):
         if name in headers:
             if len(headers[name]) > MAX_HEAD:
                 raise UpstreamGarbled("the endpoint's headers are too large")
-            headers[name] += b", " + value
+            headers[name] += b", " + value.rstrip()
         else:
-            headers[name] = value
+            headers[name] = value.rstrip()
 
     def on_headers_complete(self) -> None:
         """The head is whole."""

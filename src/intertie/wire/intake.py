@@ -34,21 +34,20 @@ class Intake:
         self.chunked = chunked
         self._begun = 0.0
 
-    def arrived(self, now: float, raw: int) -> float:
-        """More came, the body is not whole; the next time to look. Raises TooLarge, InvalidRequest."""
-        limits = self._limits
-        if not self._begun:
-            self._begun = now
-            self._mark = raw - sum(map(len, self.parts))
+    def arrived(self, now: float, raw: int) -> bool:
+        """More came, and the body is not whole; whether it has just begun. Raises TooLarge, InvalidRequest."""
+        begins = not self._begun
+        if begins:
+            self.restart(now, raw)
         self._last = now
         if self.chunked:
             self._fold(raw - self._mark)
-        return now + min(limits.body_idle_timeout_s / 3, limits.body_timeout_s)
+        return begins
 
     def restart(self, now: float, raw: int) -> None:
-        """Begin the clock anew: until now the gateway was not reading."""
-        self._begun = 0.0
-        self.arrived(now, raw)
+        """The clock begins: now the body is being read."""
+        self._begun = self._last = now
+        self._mark = raw - sum(map(len, self.parts)) - len(self._folded)
 
     def look(self, now: float, raw: int) -> float:
         """The next time to look. Raises TooSlow: idle, late as a whole, or slower than the least rate.
