@@ -35,6 +35,8 @@ import msgspec
 Role = Literal["worker", "control"]
 State = Literal["starting", "ready", "draining"]
 
+ROLES: tuple[Role, ...] = ("control", "worker")
+
 HEARTBEAT_S = 1.0
 HEARTBEAT_LIMIT_S = 10.0
 FORCE_S = 5.0
@@ -110,10 +112,11 @@ class Reporter(asyncio.Protocol):
         """Start to report and to listen to signals; `busy` counts the open requests. Ends with `close`."""
         loop = asyncio.get_running_loop()
         reporter = cls(orders.drain_s, busy)
-        await loop.create_connection(lambda: reporter, sock=line)
         loop.add_signal_handler(signal.SIGTERM, reporter.drain.set)
         loop.add_signal_handler(signal.SIGUSR1, reporter.force.set)
         loop.add_signal_handler(signal.SIGHUP, reporter.reload.set)
+        reporter._line, _ = await loop.create_connection(lambda: reporter, sock=line)
+        reporter._beat()  # the first report also says that signals are understood
         return reporter
 
     def ready(self) -> None:
@@ -131,12 +134,6 @@ class Reporter(asyncio.Protocol):
         line, self._line = self._line, None
         if line is not None:
             line.close()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The line is open: the first report goes out."""
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._line = transport
-        self._beat()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The supervisor is dead (unless it was us who closed): drain, and end by ourselves."""
