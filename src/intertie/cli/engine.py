@@ -9,7 +9,7 @@ from intertie.cli.screen import complain, emit, out
 from intertie.sim.engine.fleet import RunningEngine, serve_engine
 from intertie.sim.engine.options import EngineOptions
 
-IN_USE = 2
+CANNOT_START = 2
 
 
 def engine_sim(*, options: Annotated[EngineOptions | None, Parameter(name="*")] = None, json: bool = False) -> int:
@@ -34,4 +34,5 @@ def engine_sim(*, options: Annotated[EngineOptions | None, Parameter(name="*")] 
         uvloop.run(serve_engine(options, ready=ready))
     except OSError as error:
         complain(f"the simulated engine cannot start: {error}")
-    return IN_USE
+        return CANNOT_START
+    return 0

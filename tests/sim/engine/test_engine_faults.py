@@ -55,10 +55,13 @@ async def test_malformed_json_is_refused(engine: RunningEngine, raw: Any) -> Non
     assert status == 400 and json.loads(body)["error"]["type"] == "invalid_request_error"
 
 
-@pytest.mark.parametrize(("path", "expected"), [("/v1/nothing", 404), ("/v1/chat/completions", 405)])
-async def test_wrong_paths_and_methods(engine: RunningEngine, raw: Any, path: str, expected: int) -> None:
+@pytest.mark.parametrize(
+    ("path", "body", "expected"),
+    [("/v1/nothing", None, 404), ("/v1/nothing", b"{}", 404), ("/v1/embeddings", None, 405), ("/health", b"", 405)],
+)
+async def test_wrong_paths_and_methods(engine: RunningEngine, raw: Any, path: str, body: Any, expected: int) -> None:
     async with raw(engine, path) as call:
-        await call.send()
+        await call.send(body)
         assert (await call.answer())[0] == expected
 
 

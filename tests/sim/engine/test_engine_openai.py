@@ -242,9 +242,10 @@ async def test_a_key_is_asked_for_where_one_is_set(start: Start) -> None:
 async def test_the_journal_says_what_was_done(
     client: AsyncOpenAI, journal: Callable[[int], Awaitable[list[Entry]]]
 ) -> None:
-    await client.chat.completions.create(
+    answer = await client.chat.completions.with_raw_response.create(
         model="sim", messages=SEA, max_tokens=12, extra_headers={"x-request-id": "req_w_7"}
     )
+    assert answer.headers["x-request-id"] == "req_w_7"
     with pytest.raises(openai.NotFoundError):
         await client.chat.completions.create(model="other", messages=SEA)
     done, refused = await journal(2)

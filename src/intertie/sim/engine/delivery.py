@@ -59,14 +59,16 @@ class Delivery:
     def strike(self, streamed: bool) -> bool:
         """Let the fault answer instead of the engine; False if this fault only spoils what the engine answers."""
         fault = self.fault
-        match fault.kind if fault is not None else "":
+        if fault is None:
+            return False
+        match fault.kind:
             case "hang":
                 pass  # `over` never completes; the caller has to leave
             case "rst":
                 self._path.carry(self._delay(), self._reset)
             case "html":
                 self.send(200, PAGE, b"text/html; charset=utf-8")
-            case "status" if fault is not None:
+            case "status":
                 self._refuse(int(fault.number), fault.retry_after)
             case "error_in_200" if streamed:
                 self.start()
@@ -110,14 +112,10 @@ class Delivery:
 
     def _spoiled(self, fault: EngineFault) -> bool:
         """Whether the fault swallows this chunk and all that follow."""
-        if self._chunks < fault.number:
-            return False
-        if fault.kind == "malformed":
+        if fault.kind == "malformed" and self._chunks == fault.number:
             self._reply.write(GARBAGE)
-            self.fault = EngineFault("malformed", float("inf"))
-            return False
-        self._silent = fault.kind in ("cut", "hang_stream")
-        if fault.kind == "cut":
+        self._silent = fault.kind in ("cut", "hang_stream") and self._chunks >= fault.number
+        if self._silent and fault.kind == "cut":
             self._cut()
         return self._silent
 

@@ -8,6 +8,7 @@ import asyncio
 import hmac
 import random
 from collections.abc import Callable
+from urllib.parse import unquote
 
 import msgspec
 
@@ -38,14 +39,17 @@ from intertie.wire.reply import Rendered, Reply, Request
 
 SERVER_LINE = b"server: intertie-simulated-engine\r\n"
 
-_MODELS = b"/v1/models"
-_FAULTS = b"/sim/faults"
+_HEALTH, _METRICS, _MODELS, _FAULTS = b"/health", b"/metrics", b"/v1/models", b"/sim/faults"
 _Parsed = GenerationRequest | EmbeddingRequest
 _PARSERS: dict[bytes, tuple[str, Callable[[bytes], _Parsed]]] = {
     b"/v1/chat/completions": ("chatcmpl", parse_chat),
     b"/v1/completions": ("cmpl", parse_completion),
     b"/v1/embeddings": ("embd", parse_embedding),
 }
+_READ = ("GET", "HEAD")
+_PATHS = {_HEALTH: _READ, _METRICS: _READ, _MODELS: _READ, _FAULTS: (*_READ, "POST")} | dict.fromkeys(
+    _PARSERS, ("POST",)
+)
 
 
 class _FaultOrders(msgspec.Struct):
@@ -101,20 +105,19 @@ class SimulatedEngine:
     def _tell(self, request: Request, delivery: Delivery) -> None:
         """Everything that is not inference."""
         path = request.path
-        allowed = ("POST",) if path in _PARSERS else ("GET", "HEAD", "POST") if path == _FAULTS else ("GET", "HEAD")
-        if request.method not in allowed:
+        if path not in _PATHS and not path.startswith(_MODELS + b"/"):
+            raise NotFound(f"no such path: {path.decode(errors='replace')}")
+        if request.method not in _PATHS.get(path, _READ):
             raise MethodNotAllowed(f"{request.method} is not allowed on {path.decode(errors='replace')}")
-        if path == b"/health":
+        if path == _HEALTH:
             delivery.send(200, b"", b"text/plain")
-        elif path == b"/metrics":
+        elif path == _METRICS:
             delivery.send(200, self._metrics.text(), CONTENT_TYPE)
         elif path == _FAULTS:
             self._control(request, delivery)
-        elif path == _MODELS or path.startswith(_MODELS + b"/"):
-            self._authenticate(request)
-            delivery.send(200, self._models(path[len(_MODELS) + 1 :].decode(errors="replace")))
         else:
-            raise NotFound(f"no such path: {path.decode(errors='replace')}")
+            self._authenticate(request)
+            delivery.send(200, self._models(unquote(path[len(_MODELS) + 1 :])))
 
     def _models(self, name: str) -> bytes:
         if not name:
