@@ -109,7 +109,9 @@ class Live:
         old = self.lanes.get(endpoint.id)
         if old is not None and old.serves(endpoint) and snapshot.upstream == self.snapshot.upstream:
             return Lane(endpoint, site, old.pool, state)
-        return Lane(endpoint, site, self._reach.pool(endpoint, snapshot.upstream, state.connected), state)
+        # A declared distance is the operator's word: it stands where a proxy or a tunnel would hide the real one.
+        on_rtt = state.connected if site.rtt_ms is None else None
+        return Lane(endpoint, site, self._reach.pool(endpoint, snapshot.upstream, on_rtt), state)
 
 
 def _public_names(snapshot: Snapshot) -> set[str]:

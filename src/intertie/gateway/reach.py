@@ -21,7 +21,7 @@ class Reach:
         self._resolver = Resolver()
         self._dialers: dict[tuple[str, bool, bool], Dialer] = {}
 
-    def pool(self, endpoint: Endpoint, limits: UpstreamLimits, on_rtt: Callable[[float], None]) -> Pool:
+    def pool(self, endpoint: Endpoint, limits: UpstreamLimits, on_rtt: Callable[[float], None] | None) -> Pool:
         """A pool for an endpoint; opens nothing yet."""
         most, dialer = endpoint.max_connections, self._dialer(endpoint)
         return Pool(endpoint.origin, limits, max_connections=most, dialer=dialer, on_rtt=on_rtt)
