@@ -102,6 +102,7 @@ class Lender:
         self._links: dict[WorkerId, WorkerLink] = {}
         self._queue: list[_Pending] = []
         self._returned: dict[tuple[WorkerId, str], int] = {}
+        self._answers: list[tuple[int, WorkerId, str]] = []
         self._greeted: set[WorkerId] = set()
         self._scarce: dict[str, float] = {}
         self._silent: dict[WorkerId, float] = {}
@@ -193,6 +194,7 @@ class Lender:
         returned, self._returned = self._returned, {}
         greeted, self._greeted = self._greeted, set()
         queue = list(self._queue)
+        self._note_answers(queue)
         if not (returned or greeted or queue):
             return
         try:
@@ -231,13 +233,19 @@ class Lender:
     def _take_in(self, worker: WorkerId, message: Return) -> None:
         self._silent.pop(worker, None)
         self._note_returned(worker, message.account, message.returned)
-        for pending in self._queue:
-            if pending.number == message.ticket:
-                pending.answered.add((worker, message.account))
+        self._answers.append((message.ticket, worker, message.account))
 
     def _note_returned(self, worker: WorkerId, account: str, total: int) -> None:
         if total:
             self._returned[worker, account] = max(total, self._returned.get((worker, account), 0))
+
+    def _note_answers(self, queue: list[_Pending]) -> None:
+        # Only together with what was returned: an answer must not be believed before its amount is in the books.
+        answers, self._answers = self._answers, []
+        by_number = {pending.number: pending for pending in queue}
+        for number, worker, account in answers:
+            if number in by_number:
+                by_number[number].answered.add((worker, account))
 
     def _drop(self, worker: WorkerId) -> None:
         self._queue = [pending for pending in self._queue if pending.worker != worker]

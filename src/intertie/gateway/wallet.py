@@ -208,7 +208,7 @@ class Wallet:
         for account, granted in lent.granted.items():
             if lease := self._leases.get(account):
                 touched.append((lease, lease.purse.adopt(granted, lent.returned.get(account, 0))))
-                lease.scarce = account in lent.scarce or self._current.get(lease.meter.id) is not lease
+                self._mark(lease, account in lent.scarce or self._current.get(lease.meter.id) is not lease)
         if ask and not lent.fault:
             self._confirmed_until = max(self._confirmed_until, ask.at + CONFIRMED_FOR_S)
         if ask and ask.waiter:
@@ -217,7 +217,8 @@ class Wallet:
             self._pump(ask.waiter.leases)
         self._pump([lease for lease, _ in touched])
         for lease, more in touched:
-            lease.low = 0 if lease.scarce else max(0, min(more, lease.purse.room) // 2)
+            if more > 0 and not lease.scarce:
+                lease.low = min(more, lease.purse.room) // 2
 
     def _answered(self, ask: _Ask, waiter: Waiter, lent: Lent) -> None:
         if waiter.future.done() or self._serve(waiter):
@@ -254,7 +255,7 @@ class Wallet:
         lease = self._leases.get(recall.account)
         if lease:
             lease.purse.give_back(self._clock.monotonic())
-            lease.low, lease.scarce = 0, True
+            self._mark(lease, scarce=True)
         self._say(Return(recall.account, lease.purse.returned if lease else 0, recall.ticket))
 
     # Who waits
@@ -292,6 +293,11 @@ class Wallet:
             elif lease.scarce:
                 self._give_back(lease, now)
 
+    def _mark(self, lease: Lease, scarce: bool) -> None:
+        lease.scarce = scarce
+        if scarce:
+            lease.low = 0
+
     def _give_back(self, lease: Lease, now: float) -> None:
         if lease.purse.give_back(now):
             self._say(Return(lease.account, lease.purse.returned))
@@ -309,12 +315,12 @@ class Wallet:
         before = self._current.get(meter.id)
         self._current[meter.id] = lease
         if before is not None and before is not lease:
-            before.low, before.scarce = 0, True
+            self._mark(before, scarce=True)
         return lease
 
     def _retire(self, lease: Lease, now: float) -> None:
         """Give back what is left of a period that is over; forget it once nothing of it can still move."""
-        lease.low, lease.scarce = 0, True
+        self._mark(lease, scarce=True)
         if self._current.get(lease.meter.id) is lease:
             del self._current[lease.meter.id]
         if lease.queue or any(lease.account in ask.amounts for ask in self._asks.values()):
