@@ -85,7 +85,10 @@ def nothing_left(table: Table, choice: Choice, states: Mapping[str, EndpointStat
         tokens = f"{choice.prompt_tokens} prompt tokens and {choice.max_output or 0} of output"
         message = f"about {tokens} do not fit; at most {max(row.context for row, _ in drops)} do"
         return InvalidRequest(message, code="context_length_exceeded", param="messages")
-    counts = "; ".join(f"{reasons.count(reason)} by {reason}" for reason in dict.fromkeys(reasons)) or "none is yours"
+    counts = (
+        "; ".join(f"{reasons.count(reason)} by {reason}" for reason in dict.fromkeys(reasons))
+        or "its models are not yours"
+    )
     message = f"no endpoint of {table.name!r} may serve this request now ({counts})"
     waits = [_wait(states[row.id], now) for row, reason in drops if reason in (UNHEALTHY, BUSY)]
     return NoCandidate(message, retry_after=min(waits) if waits else None, should_retry=bool(waits))

@@ -50,10 +50,12 @@ def _comparison(plan: Plan, chosen: Candidate) -> str:
     """Chosen over whom, and by which axes: those that spoke for it and against it, with their share of the score."""
     if len(plan.candidates) == 1:
         return "the only one that may serve this"
-    other = max(plan.candidates[1:], key=lambda candidate: candidate.score)
-    behind = next((group.reason for group in plan.dropped if other.endpoint in group.endpoints), None)
-    if behind:
-        return f"chosen over {other.endpoint}, against which stands {behind.partition(':')[0]}"
+    behind = {end: group.reason for group in plan.dropped for end in group.endpoints}
+    rivals = [candidate for candidate in plan.candidates[1:] if candidate.endpoint not in behind]
+    if not rivals:
+        other = plan.candidates[1].endpoint
+        return f"chosen before {other}, which stands back ({behind[other].partition(':')[0]})"
+    other = max(rivals, key=lambda candidate: candidate.score)
     gains = [
         (getattr(plan.weights, axis) * (chosen.utilities[index] - other.utilities[index]), index)
         for index, axis in enumerate(AXES)
