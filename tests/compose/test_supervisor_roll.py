@@ -1,6 +1,7 @@
 """SIGHUP: new code and settings without a failed request."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -56,6 +57,20 @@ async def test_new_code_that_does_not_start_leaves_the_old_workers_at_work(tmp_p
         assert given_up["replaced"] == 0
         assert await running.pids("worker") == before
         assert (await fetch(running.data, "/fast"))[0] == 200 and (await fetch(running.health, "/readyz"))[0] == 200
+
+
+async def test_a_worker_that_somebody_else_tells_to_drain_is_replaced_at_once(tmp_path: Path) -> None:
+    async with Supervised(service(tmp_path, workers=1)) as running:
+        await running.until("ready")
+        (before,) = await running.pids("worker")
+        stream = asyncio.ensure_future(fetch(running.data, "/stream?2"))
+        await asyncio.sleep(0.2)
+        os.kill(before, signal.SIGTERM)
+        await asyncio.sleep(0.1)  # it has stopped accepting; the next one is still starting
+        status, pid = await fetch(running.data, "/fast")
+        assert status == 200 and int(pid) != before and not stream.done()
+        assert (await stream)[1].endswith(b"data: [DONE]\n\n")
+        assert [one["child"] for one in running.named("child_died")] == []
 
 
 async def test_sigterm_during_a_roll_ends_everything(tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ def tell(event: str, **facts: str | int | float | bool | None) -> None:
     """Write one event with its facts. Never raises: a log that nobody reads must stop nothing."""
     at = datetime.now(UTC)
     if sys.stderr.isatty():
-        told = "  ".join(f"{name}={value}" for name, value in facts.items())
+        told = "  ".join(
+            f"{name}={value if str(value).isprintable() else repr(value)}" for name, value in facts.items()
+        )
         line = f"{at.astimezone():%H:%M:%S}  {event.replace('_', ' ')}  {told}".rstrip()
     else:
         line = msgspec.json.encode({"at": at.isoformat(timespec="milliseconds"), "event": event, **facts}).decode()

@@ -9,7 +9,7 @@ import msgspec
 
 from intertie.config.snapshot import ServerLimits
 from intertie.core.faults import Fault, NotFound
-from intertie.wire.reply import Rendered, Reply, Request
+from intertie.wire.server import Rendered, Reply, Request
 
 LIMITS = ServerLimits(max_header_bytes=8_192, max_body_bytes=0, header_timeout_s=5.0, max_connections=256)
 

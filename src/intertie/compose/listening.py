@@ -10,7 +10,7 @@ import msgspec
 
 from intertie.core.faults import ConfigFault
 
-BACKLOG = 1_024
+BACKLOG = 4_096
 
 
 class Address(msgspec.Struct, frozen=True):

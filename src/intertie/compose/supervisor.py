@@ -13,8 +13,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import msgspec
 
@@ -95,7 +95,8 @@ class Supervisor:
         self._begun = asyncio.get_running_loop().time()
 
     async def run(self) -> int:
-        """Supervise until told to stop; returns the exit status."""
+        """Supervise until told to stop; returns the exit status. Takes over the signals of this process."""
+        self._obey_signals()
         server = Server(HealthApp(self.status), LIMITS, _report_crash)
         await server.listen(self._health_socket)
         tell("listening", data=str(self.data), control=str(self.control), health=str(self.health), pid=os.getpid())
@@ -155,6 +156,20 @@ class Supervisor:
         uptime_s = round(asyncio.get_running_loop().time() - self._begun, 3)
         return Status(__version__, not missing, missing, uptime_s, str(self.data), str(self.control), children)
 
+    def _obey_signals(self) -> None:
+        had_terminal = _has_terminal()
+
+        def hung_up() -> None:
+            if had_terminal and not _has_terminal():
+                self.stop()
+            else:
+                self.roll()
+
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self.stop)
+        loop.add_signal_handler(signal.SIGINT, self.interrupt)
+        loop.add_signal_handler(signal.SIGHUP, hung_up)
+
     def _missing(self) -> str:
         """What is not there to be ready; empty if nothing."""
         if self._stopping.is_set():
@@ -200,13 +215,17 @@ class Supervisor:
 
     async def _attend(self, child: Child, slot: Slot) -> None:
         """Be with a child from its start to its end."""
-        await child.watch(self._heard)
+        await child.watch(partial(self._heard, child, slot))
         del self._alive[child]
         expected = slot.closed.is_set() or child is not slot.child
         event = "child_ended" if expected else "child_died"
         tell(event, child=child.name, pid=child.pid, code=child.code, lived_s=child.lived_s)
 
-    def _heard(self) -> None:
+    def _heard(self, child: Child, slot: Slot) -> None:
+        leaves = child.report is not None and child.report.state == "draining" and child is slot.child
+        if leaves and child.role == "worker" and not slot.closed.is_set() and not slot.turn.locked():
+            # Somebody told it to drain, not us: its accept queue must not wait until its last stream has ended.
+            self._tasks.start(self._replace(slot))
         if not self.ready.is_set() and not self._missing():
             self.ready.set()
             tell("ready", after_s=round(asyncio.get_running_loop().time() - self._begun, 3))
@@ -283,24 +302,7 @@ class Supervisor:
 
 async def supervise(service: Service) -> int:
     """Run the gateway until SIGTERM or SIGINT; returns the exit status. Raises ConfigFault if a port cannot be had."""
-    supervisor = Supervisor(service)
-    had_terminal = _has_terminal()
-
-    def hung_up() -> None:
-        if had_terminal and not _has_terminal():
-            supervisor.stop()
-        else:
-            supervisor.roll()
-
-    loop = asyncio.get_running_loop()
-    signals: dict[signal.Signals, Callable[[], None]] = {
-        signal.SIGTERM: supervisor.stop,
-        signal.SIGINT: supervisor.interrupt,
-        signal.SIGHUP: hung_up,
-    }
-    for number, act in signals.items():
-        loop.add_signal_handler(number, act)
-    return await supervisor.run()
+    return await Supervisor(service).run()
 
 
 def _has_terminal() -> bool:
