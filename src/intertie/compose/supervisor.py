@@ -95,8 +95,7 @@ class Supervisor:
         self._begun = asyncio.get_running_loop().time()
 
     async def run(self) -> int:
-        """Supervise until told to stop; returns the exit status. Takes over the signals of this process."""
-        self._obey_signals()
+        """Supervise until told to stop; returns the exit status."""
         server = Server(HealthApp(self.status), LIMITS, _report_crash)
         await server.listen(self._health_socket)
         tell("listening", data=str(self.data), control=str(self.control), health=str(self.health), pid=os.getpid())
@@ -109,6 +108,21 @@ class Supervisor:
         await server.close(FORCE_S)
         tell("stopped", code=self._code)
         return self._code
+
+    def obey_signals(self) -> None:
+        """Take over SIGTERM, SIGINT and SIGHUP of this process."""
+        had_terminal = _has_terminal()
+
+        def hung_up() -> None:
+            if had_terminal and not _has_terminal():
+                self.stop()
+            else:
+                self.roll()
+
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self.stop)
+        loop.add_signal_handler(signal.SIGINT, self.interrupt)
+        loop.add_signal_handler(signal.SIGHUP, hung_up)
 
     def stop(self) -> None:
         """Not ready from now on; drain and end. Does nothing the second time."""
@@ -155,20 +169,6 @@ class Supervisor:
         )
         uptime_s = round(asyncio.get_running_loop().time() - self._begun, 3)
         return Status(__version__, not missing, missing, uptime_s, str(self.data), str(self.control), children)
-
-    def _obey_signals(self) -> None:
-        had_terminal = _has_terminal()
-
-        def hung_up() -> None:
-            if had_terminal and not _has_terminal():
-                self.stop()
-            else:
-                self.roll()
-
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self.stop)
-        loop.add_signal_handler(signal.SIGINT, self.interrupt)
-        loop.add_signal_handler(signal.SIGHUP, hung_up)
 
     def _missing(self) -> str:
         """What is not there to be ready; empty if nothing."""
@@ -302,7 +302,9 @@ class Supervisor:
 
 async def supervise(service: Service) -> int:
     """Run the gateway until SIGTERM or SIGINT; returns the exit status. Raises ConfigFault if a port cannot be had."""
-    return await Supervisor(service).run()
+    supervisor = Supervisor(service)
+    supervisor.obey_signals()
+    return await supervisor.run()
 
 
 def _has_terminal() -> bool:
