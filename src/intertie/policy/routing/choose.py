@@ -81,7 +81,7 @@ def _ranked(
     best, worst = min(ranks), max(ranks)
     eligible = scores if best == worst else [s if rank == best else -1.0 for s, rank in zip(scores, ranks, strict=True)]
     first, probability = _drawn(eligible, estimates, table.tolerance, lot)
-    order = _order(candidates, scores, ranks if worst else None, first)
+    order = _order(candidates, ranks, first)
     return Plan(
         order=tuple([candidate.endpoint for candidate in order]),
         objective=choice.objective,
@@ -133,16 +133,11 @@ def _drawn(scores: Sequence[float], estimates: Sequence[Estimate], tolerance: fl
     return near[pick], room[pick] / total
 
 
-def _order(
-    candidates: Sequence[Candidate], scores: Sequence[float], ranks: Sequence[int] | None, first: int
-) -> list[Candidate]:
+def _order(candidates: Sequence[Candidate], ranks: Sequence[int], first: int) -> list[Candidate]:
     """The first pick, then the others: by rank, those at another site first, by score. Scores are at most 1."""
     site = candidates[first].site
-    keys = [-score for score in scores]
-    for index, candidate in enumerate(candidates):
-        if candidate.site == site:
-            keys[index] += 2.0
-    if ranks:
+    keys = [2.0 - one.score if one.site == site else -one.score for one in candidates]
+    if any(ranks):
         keys = [4.0 * rank + key for rank, key in zip(ranks, keys, strict=True)]
     keys[first] = -2.0
     return [candidates[index] for index in sorted(range(len(keys)), key=keys.__getitem__)]
