@@ -3,6 +3,7 @@
 JSON for machines; on a terminal, words for people.
 """
 
+import logging
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -23,3 +24,18 @@ def tell(event: str, **facts: str | int | float | bool | None) -> None:
     with suppress(OSError, ValueError):
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
+
+
+class _ToEvents(logging.Handler):
+    """What parts below log becomes an event like any other."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tell(record.levelname.lower(), part=record.name.rpartition(".")[2], message=record.getMessage())
+
+
+def hear_logging() -> None:
+    """Tell what `intertie`'s own loggers say, from INFO on."""
+    logger = logging.getLogger("intertie")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(_ToEvents())
+    logger.propagate = False

@@ -19,7 +19,8 @@ class WorkerSettings(msgspec.Struct, frozen=True):
 
 
 class ControlSettings(msgspec.Struct, frozen=True):
-    """Where to listen for workers, and the flags given to `serve`: the rest is read from file and environment."""
+    """Where to listen for workers, and what overlays file and environment: flags, and the demo's placeholders."""
 
     control_socket: str
     flags: dict[str, str] = {}
+    environ: dict[str, str] = {}

@@ -11,8 +11,8 @@ from intertie.config.settings import Settings, environment, proxies
 from intertie.wire.proxy import ProxySettings
 
 
-def service_of(settings: Settings, flags: dict[str, object]) -> Service:
-    """The service for these settings; `flags` go on to the control process, which reads the file again and again."""
+def service_of(settings: Settings, flags: dict[str, object], environ: dict[str, str] | None = None) -> Service:
+    """The service for these settings; `flags` and `environ` overlay the file, which control reads again and again."""
     control_socket = str(Path(settings.state).absolute() / "run" / "control.sock")
     proxy = ProxySettings.from_environment(proxies(environment()))
     worker = WorkerSettings(control_socket, settings.journal_fsync, settings.tls_cert, settings.tls_key, proxy)
@@ -25,5 +25,5 @@ def service_of(settings: Settings, flags: dict[str, object]) -> Service:
         workers=settings.workers,
         drain_s=settings.drain_s,
         worker_settings=msgspec.Raw(msgspec.json.encode(worker)),
-        control_settings=msgspec.Raw(msgspec.json.encode(ControlSettings(control_socket, given))),
+        control_settings=msgspec.Raw(msgspec.json.encode(ControlSettings(control_socket, given, environ or {}))),
     )

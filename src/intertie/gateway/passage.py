@@ -18,6 +18,7 @@ from intertie.core.usage import Usage
 from intertie.gateway.lane import Lane
 from intertie.gateway.wallet import Holds
 from intertie.policy.routing.choice import Choice
+from intertie.policy.routing.state import Flight
 from intertie.wire.server import Request
 
 
@@ -27,7 +28,7 @@ class Attempt:
     `events` counts the stream events that carried output: the estimate of output tokens when no usage arrives.
     """
 
-    __slots__ = ("ended", "events", "first_byte", "lane", "number", "started", "usage")
+    __slots__ = ("ended", "events", "first_byte", "flight", "lane", "number", "started", "usage")
 
     def __init__(self, lane: Lane, number: int, started: float) -> None:
         self.lane = lane
@@ -37,6 +38,7 @@ class Attempt:
         self.ended = 0.0
         self.events = 0
         self.usage: Usage | None = None
+        self.flight: Flight | None = None
 
 
 class Passage:

@@ -41,6 +41,7 @@ async def relay(live: Live, passage: Passage, reply: Reply, write: Write, begin:
             continue
         attempt = passage.attempt = Attempt(lane, passage.attempts + 1, now())
         flight = lane.state.dispatched(attempt.started, call.prompt_tokens, passage.expected_ttft_s())
+        attempt.flight = flight
         try:
             await _try(live, passage, reply, write(lane), begin)
         except Fault as fault:
@@ -111,6 +112,8 @@ async def _stream(
 
     def first(at: float) -> tuple[int, bytes]:
         attempt.first_byte = at
+        if attempt.flight is not None:
+            attempt.flight.first_byte()
         return begin(passage)
 
     sink = Stream(live.loop, reply, connection, watch, first, limits.max_answer_bytes)

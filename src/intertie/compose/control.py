@@ -1,0 +1,191 @@
+"""The control process of a host: publishes snapshots, lends to workers, folds their journals, tells of alerts, and
+answers the control port (metrics). It is the only process that speaks to the database.
+"""
+
+import os
+import socket
+import sys
+import traceback
+from pathlib import Path
+from secrets import token_hex
+
+import msgspec
+import uvloop
+
+from intertie.adapters.telemetry.counters import Totals
+from intertie.adapters.telemetry.prometheus import MetricsPage
+from intertie.compose.children import EXIT_CONFIG, ChildOrders, Reporter, read_orders
+from intertie.compose.control_page import ControlPage
+from intertie.compose.events import hear_logging, tell
+from intertie.compose.health import LIMITS
+from intertie.compose.orders import ControlSettings
+from intertie.compose.webhooks import Webhooks
+from intertie.config.document import configured
+from intertie.config.settings import Settings, environment
+from intertie.config.snapshot import Snapshot, pack
+from intertie.control.alerts import Alerter
+from intertie.control.budgets import BudgetWatch
+from intertie.control.folder import Folder
+from intertie.control.keys import KeyCabinet
+from intertie.control.lender import Lender
+from intertie.control.pepper import pepper_of
+from intertie.control.publish import Audience, Inputs, Publisher
+from intertie.control.sweeper import Sweeper
+from intertie.core.alert import BudgetAlert
+from intertie.core.clock import SystemClock
+from intertie.core.faults import ConfigFault, Fault
+from intertie.core.lending import Adopted, Counters, FromWorker, Hello, Publish
+from intertie.store.database import Database
+from intertie.store.migrate import migrate
+from intertie.wire.link import LinkServer, Peer
+from intertie.wire.server import Server
+from intertie.wire.tasks import Tasks
+
+_PUBLISH_EVERY_S = 0.5
+_QUIET_POLLS = 3
+
+
+class Control:
+    """Wires the parts of the control process together. `start` makes it ready, `close` ends it when all is folded."""
+
+    def __init__(self, orders: ChildOrders, extra: ControlSettings, settings: Settings, tasks: Tasks) -> None:
+        state, clock = Path(orders.state_dir), SystemClock()
+        journals = state / "journal"
+        journals.mkdir(mode=0o700, parents=True, exist_ok=True)
+        host = _host_id(state)
+        self._tasks, self._workers = tasks, dict[Peer[FromWorker], str]()
+        self.database = Database(settings.database_url)
+        self.lender = Lender(self.database, host, clock)
+        self.folder = Folder(self.database, journals, host, clock)
+        self.sweeper = Sweeper(self.database, self.folder, journals, host, clock)
+        webhooks = Webhooks(settings.egress.allow_private)
+        self.alerter = Alerter(self.database, host, clock, _tell_alert, webhooks.post, tasks)
+        self.budgets = BudgetWatch(self.database, clock)
+        self.totals = Totals()
+        self.page = ControlPage(MetricsPage(self.totals, self.budgets.left))
+        cabinet = KeyCabinet(self.database, pepper_of(state, settings.secret), clock, os.urandom)
+        environ = environment() | extra.environ
+        inputs = Inputs(str(state), dict(extra.flags), environ)
+        self.publisher = Publisher(inputs, cabinet, clock, Audience(self._publish, _tell_fault))
+        socket_path = Path(extra.control_socket)
+        socket_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        decoder = msgspec.msgpack.Decoder[FromWorker](FromWorker)
+        self._link = LinkServer(socket_path, decoder, self._hear, _greeted_by_hello, self._closed)
+
+    async def start(self) -> None:
+        """Bring the database up to date, publish, listen for workers. Raises ConfigFault or StoreFault."""
+        await migrate(self.database)
+        await self.publisher.start()
+        await self.lender.beat()
+        await self._link.listen()
+        for loop in (
+            self.lender.run(),
+            self.lender.watch(),
+            self.folder.run(),
+            self.sweeper.run(),
+            self.alerter.run(self.folder.reached),
+            self.budgets.run(),
+            self.publisher.watch(_PUBLISH_EVERY_S),
+        ):
+            self._tasks.start(loop)
+        self.page.ready = True
+
+    async def close(self) -> None:
+        """End once the journals are folded; workers are gone or about to go."""
+        self.page.ready = False
+        await self.sweeper.sweep()
+        quiet = 0
+        while quiet < _QUIET_POLLS:
+            quiet = 0 if await self.folder.fold_some() else quiet + 1
+        await self.sweeper.sweep()
+        await self._link.close()
+        await self._tasks.close(1.0)
+        await self.database.close()
+
+    def _publish(self, snapshot: Snapshot) -> None:
+        self.lender.adopt(snapshot.meters)
+        self.alerter.adopt(snapshot.meters)
+        self.budgets.adopt(snapshot.meters)
+        message = Publish(snapshot.version, pack(snapshot))
+        for peer in self._workers:
+            peer.send(message)
+
+    def _hear(self, peer: Peer[FromWorker], message: FromWorker) -> None:
+        if isinstance(message, Counters):
+            if worker := self._workers.get(peer):
+                self.totals.merge(worker, message.body)
+        elif isinstance(message, Adopted):
+            if message.fault:
+                tell("snapshot_refused", worker=self._workers.get(peer, ""), why=message.fault)
+        else:
+            if isinstance(message, Hello):
+                self._workers[peer] = message.worker
+                if (snapshot := self.publisher.snapshot) is not None:
+                    peer.send(Publish(snapshot.version, pack(snapshot)))
+            self.lender.on_message(peer, message)
+
+    def _closed(self, peer: Peer[FromWorker]) -> None:
+        worker = self._workers.pop(peer, None)
+        self.lender.on_gone(peer)
+        if worker is not None:
+            self.totals.gone(worker)
+            self.sweeper.wake()
+
+
+def _greeted_by_hello(peer: Peer[FromWorker]) -> None:
+    """A worker is known from its first word on."""
+
+
+def _host_id(state: Path) -> str:
+    """This host's name in the shared books: made once, kept in the state folder."""
+    path = state / "host"
+    if not path.exists():
+        path.write_text(token_hex(6))
+    return path.read_text().strip()
+
+
+def _tell_fault(fault: Fault) -> None:
+    tell("configuration_refused", why=fault.message)
+
+
+def _tell_alert(alert: BudgetAlert) -> None:
+    tell("budget_alert", account=alert.account, owner=alert.owner, percent=alert.percent, spent_usd=alert.spent_usd)
+
+
+def _crashed(error: BaseException) -> None:
+    tell("crash", where="control", error="".join(traceback.format_exception(error, limit=-8)))
+
+
+async def run(orders: ChildOrders, line: socket.socket) -> int:
+    """Run until told to stop; returns the exit status."""
+    extra = orders.settings_as(ControlSettings)
+    hear_logging()
+    tasks = Tasks(_crashed)
+    reporter = await Reporter.open(orders, line)
+    try:
+        settings, _ = configured(dict(extra.flags), environment() | extra.environ)
+        control = Control(orders, extra, settings, tasks)
+        server = Server(control.page, LIMITS, _crashed)
+        for listener in orders.listeners():
+            await server.listen(listener)
+        await control.start()
+    except ConfigFault as fault:
+        tell("cannot_start", why=fault.message)
+        return EXIT_CONFIG
+    reporter.ready()
+    await reporter.drain.wait()
+    reporter.draining()
+    await control.close()
+    await server.close(1.0)
+    reporter.close()
+    return 0
+
+
+def main() -> None:
+    """The entry point of `python -m intertie.compose.control FD`."""
+    orders, line = read_orders(sys.argv)
+    sys.exit(uvloop.run(run(orders, line)))
+
+
+if __name__ == "__main__":
+    main()
