@@ -4,15 +4,20 @@ Only the lender is a fake that lends whatever is asked for, up to the caps.
 """
 
 import asyncio
+import json
+import os
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from random import Random
 
 import msgspec
+from openai import AsyncOpenAI
+from scripted import until
 
 from intertie.adapters.telemetry.counters import Meters
+from intertie.adapters.telemetry.requestlog import RequestLog
 from intertie.config.snapshot import Snapshot
 from intertie.core.clock import SystemClock
 from intertie.core.endpoint import Endpoint, Origin
@@ -20,7 +25,7 @@ from intertie.core.lending import Borrow, FromWorker, Lent, Refusal
 from intertie.core.money import Price
 from intertie.core.plan import Objective, Weights
 from intertie.core.principal import Meter, Principal
-from intertie.core.record import JournalRow
+from intertie.core.record import JournalRow, Settled
 from intertie.core.site import Site
 from intertie.gateway.front import Front
 from intertie.gateway.live import Books, Live
@@ -94,16 +99,40 @@ class Lender:
 
 
 class World:
-    """A running gateway worker: where it listens, its live state, and its journal as it stands on disk."""
+    """A running gateway worker: where it listens, its live state, its journal and its log as they stand on disk."""
 
-    def __init__(self, url: str, live: Live, server: Server, journal_dir: Path) -> None:
+    def __init__(self, url: str, live: Live, server: Server, folder: Path) -> None:
         self.url, self.live, self.server = url, live, server
-        self._journal_dir = journal_dir
+        self.folder = folder
         self.crashes: list[BaseException] = []
 
     def rows(self) -> list[JournalRow]:
         """All rows journalled so far."""
-        return JournalReader(segment_path(self._journal_dir, self.live.worker, 1)).read(100_000)
+        return JournalReader(segment_path(self.folder / "journal", self.live.worker, 1)).read(100_000)
+
+    def settled(self) -> list[Settled]:
+        """How the requests ended so far."""
+        return [row for row in self.rows() if isinstance(row, Settled)]
+
+    async def ended(self, count: int = 1) -> Settled:
+        """Wait until so many requests have ended and none is under way; the last of them."""
+        await until(lambda: len(self.settled()) >= count and not self.live.in_flight)
+        assert len(self.settled()) == count
+        return self.settled()[-1]
+
+    async def logged(self, count: int = 1) -> list[dict[str, object]]:
+        """Wait until the request log has so many lines; all of them."""
+        log = self.folder / "log"
+        await until(lambda: log.read_text().count("\n") >= count)
+        return [json.loads(line) for line in log.read_text().splitlines()]
+
+    def room(self, meter: Meter) -> int:
+        """What may still be used of a meter: the cap less what is spent and what is held."""
+        return self.live.wallet.standing(meter).remaining
+
+    def sdk(self, key: str = KEY, retries: int = 0) -> AsyncOpenAI:
+        """The real client."""
+        return AsyncOpenAI(base_url=f"{self.url}/v1", api_key=key, max_retries=retries)
 
 
 @asynccontextmanager
@@ -115,22 +144,35 @@ async def gateway(tmp_path: Path, whole: Snapshot) -> AsyncIterator[World]:
     caps = {meter.id: meter.cap for meter in whole.meters.values()}
     lender = Lender(lambda account: caps[account.partition("@")[0]])
     wallet = lender.wallet = Wallet("w1", lender.hear, clock)
-    live = Live("w1", clock, Random(7), Books(wallet, journal, Meters("worker-0"), None), Reach(tasks))
-    live.adopt(whole)
-    live.ready = True
-    wallet.on_link(True)
-    server = Server(Front(live), whole.server, crashes.append)
-    sock = free_socket()
-    port = sock.getsockname()[1]
-    await server.listen(sock)
-    world = World(f"http://127.0.0.1:{port}", live, server, tmp_path / "journal")
-    world.crashes = crashes
-    try:
-        yield world
-    finally:
-        await server.close(2.0)
-        for lane in live.lanes.values():
-            await lane.pool.close()
-        await tasks.close(1.0)
-        journal.close()
+    with _log(tmp_path / "log") as log:
+        live = Live("w1", clock, Random(7), Books(wallet, journal, Meters("worker-0"), log), Reach(tasks))
+        live.adopt(whole)
+        live.ready = True
+        wallet.on_link(True)
+        server = Server(Front(live), whole.server, crashes.append)
+        sock = free_socket()
+        port = sock.getsockname()[1]
+        await server.listen(sock)
+        world = World(f"http://127.0.0.1:{port}", live, server, tmp_path)
+        world.crashes = crashes
+        try:
+            yield world
+        finally:
+            await server.close(2.0)
+            for lane in live.lanes.values():
+                await lane.pool.close()
+            await tasks.close(1.0)
+            journal.close()
+    assert live.in_flight == 0
     assert not crashes, crashes
+
+
+@contextmanager
+def _log(path: Path) -> Iterator[RequestLog]:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    log = RequestLog(fd)
+    try:
+        yield log
+    finally:
+        log.close()
+        os.close(fd)
