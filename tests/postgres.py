@@ -46,3 +46,12 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await migrate(database)
     yield database
     await database.close()
+
+
+@pytest.fixture
+async def postgres_database(postgres: NewUrl) -> AsyncIterator[Database]:
+    """A migrated database that hosts can share."""
+    database = Database(postgres())
+    await migrate(database)
+    yield database
+    await database.close()

@@ -1,7 +1,7 @@
 """A lender over a real database and wallets on lines that tests can cut: all in one process, no sockets."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from sqlalchemy import select
@@ -109,6 +109,24 @@ async def pay(database: Database, worker: str, name: str, amount: int) -> None:
         await books.lock({name: None})
         books.settle(worker, name, amount)
         await books.write()
+
+
+async def grant(database: Database, worker: str, meter: Meter, name: str, amount: int) -> None:
+    """What lending does to the books."""
+    async with database.write() as connection:
+        books = Books(connection, "here")
+        await books.lock({name: meter})
+        books.grant(worker, name, amount)
+        await books.write()
+
+
+async def until(holds: Callable[[], Awaitable[bool]], within_s: float = 5.0) -> None:
+    """Wait for something to come true."""
+    for _ in range(int(within_s / 0.01)):
+        if await holds():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"it did not come true within {within_s} s")
 
 
 async def until_quiet() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intertie.core.principal import Meter, PeriodName
-from intertie.policy.budget import THRESHOLDS, meter_id_of, period_of, reached
+from intertie.policy.budget import meter_id_of, period_of
 
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "America/Toronto", "America/Sao_Paulo", "Asia/Beirut",
          "Australia/Lord_Howe", "Pacific/Apia", "Asia/Kathmandu")  # fmt: skip
@@ -58,11 +58,3 @@ def test_every_instant_lies_in_exactly_one_period(at: float, zone: str, period: 
     assert period_of(meter, found.start) == found
     assert period_of(meter, found.end).start == found.end
     assert meter_id_of(found.account, {meter.id: meter}) == meter.id
-
-
-@pytest.mark.parametrize(
-    ("settled", "cap", "percents"),
-    [(0, 10, ()), (49, 100, ()), (8, 10, (50, 80)), (10, 10, (50, 80, 90, 100)), (0, 0, THRESHOLDS)],
-)
-def test_a_threshold_is_reached_at_its_very_figure(settled: int, cap: int, percents: tuple[int, ...]) -> None:
-    assert reached(settled, cap) == percents

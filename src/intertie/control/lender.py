@@ -100,6 +100,7 @@ class Lender:
         self._database, self._host, self._clock = database, host, clock
         self._meters: Mapping[str, Meter] = {}
         self._links: dict[WorkerId, WorkerLink] = {}
+        self._informed: set[WorkerId] = set()  # those that were told all their figures on this link
         self._queue: list[_Pending] = []
         self._returned: dict[tuple[WorkerId, str], int] = {}
         self._answers: list[tuple[int, WorkerId, str]] = []
@@ -124,7 +125,7 @@ class Lender:
             return
         elif isinstance(message, Return):
             self._take_in(worker, message)
-        elif not message.wants:
+        elif not message.wants and worker in self._informed:
             link.send(Lent(message.ticket, {}, fault=self._cut_off()))
         elif fault := self._cut_off() or self._sick():
             link.send(Lent(message.ticket, {}, fault=fault))
@@ -137,6 +138,7 @@ class Lender:
         """The link to a worker broke."""
         if (worker := self._worker(link)) is not None:
             del self._links[worker]
+            self._informed.discard(worker)
             self._drop(worker)
             self._wake.set()
 
@@ -226,6 +228,7 @@ class Lender:
     def _greet(self, link: WorkerLink, hello: Hello) -> None:
         self._drop(hello.worker)
         self._links[hello.worker] = link
+        self._informed.discard(hello.worker)
         self._greeted.add(hello.worker)
         for account, total in hello.returned.items():
             self._note_returned(hello.worker, account, total)
@@ -344,6 +347,7 @@ class Lender:
     def _tell(self, decided: _Round, greeted: set[WorkerId]) -> None:
         for worker in greeted:
             self._send(worker, _standing(decided.books, worker))
+            self._informed.add(worker)
         for pending, lent in decided.lent:
             if pending in self._queue:  # else its link is gone, and a new one begins with all figures
                 self._queue.remove(pending)

@@ -1,4 +1,4 @@
-"""Budgets: which period a moment lies in, which account that is, and which thresholds its spending has reached."""
+"""Budgets: which period a moment lies in, and which account that is."""
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
@@ -7,9 +7,6 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from intertie.core.principal import Meter
-
-THRESHOLDS = (50, 80, 90, 100)
-"""Percent of a cap at which people are told, once per account."""
 
 
 class Period(msgspec.Struct, frozen=True, gc=False):
@@ -43,11 +40,6 @@ def period_of(meter: Meter, wall: float) -> Period:
 def meter_id_of(account: str, meters: Mapping[str, Meter]) -> str:
     """The meter that an account belongs to, as `period_of` formed it."""
     return account if account in meters else account.rpartition("@")[0]
-
-
-def reached(settled: int, cap: int) -> tuple[int, ...]:
-    """The thresholds (percent of `cap`) that `settled` has reached."""
-    return tuple(percent for percent in THRESHOLDS if settled * 100 >= cap * percent)
 
 
 def _first_day(meter: Meter, day: date) -> date:

@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from intertie.policy.budget import reached
+from intertie.core.alert import reached
 from intertie.store import schema
 from intertie.store.books import AccountRow
 from intertie.store.upsert import insert_missing

@@ -12,6 +12,7 @@ import os
 import struct
 import threading
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -67,6 +68,7 @@ class JournalWriter:
         self, directory: Path, worker: WorkerId, fsync: Fsync = "50ms", *, segment_bytes: int = SEGMENT_BYTES
     ) -> None:
         self._directory, self._worker, self._fsync, self._segment_bytes = directory, worker, fsync, segment_bytes
+        self.written = 0
         self._segment = 0
         self._size = 0
         self.written = 0
@@ -166,6 +168,34 @@ class JournalWriter:
             except OSError as error:
                 self._broken = str(error)
             os.close(fd)
+
+
+def journals(directory: Path) -> dict[WorkerId, list[int]]:
+    """The segments that are there, by worker, in order. Raises StoreFault if the directory cannot be read."""
+    found: dict[WorkerId, list[int]] = {}
+    try:
+        names = [path.name for path in directory.glob("*.*.journal")]
+    except OSError as error:
+        raise StoreFault(f"the journals in {directory} cannot be read: {error}") from error
+    for name in names:
+        worker, number, _ = name.split(".", 2)
+        if number.isdigit():
+            found.setdefault(worker, []).append(int(number))
+    return {worker: sorted(segments) for worker, segments in found.items()}
+
+
+def locks(directory: Path) -> set[WorkerId]:
+    """The workers, living and dead, whose lock file is there."""
+    return {path.stem for path in directory.glob("*.lock") if not path.name.startswith(".")}
+
+
+def remove_segments(directory: Path, worker: WorkerId, segments: Iterable[int]) -> None:
+    """Delete segments that are folded for good. Raises StoreFault if the directory cannot be written."""
+    try:
+        for segment in segments:
+            segment_path(directory, worker, segment).unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreFault(f"the journal of {worker} cannot be removed: {error}") from error
 
 
 Tail = Literal["clean", "torn", "corrupt"]
