@@ -7,20 +7,19 @@ Run: intertie bench overhead, or python -m bench.overhead [--help]
 """
 
 import datetime
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
-from cyclopts import App, Parameter
+from cyclopts import App
 from rich.console import Console
 from rich.table import Table
 
 from bench.cell import CASES, Case
+from bench.command import AsJson, Flag, Several, run
 from bench.lines import Line, compare_to_nginx, line
 from bench.picture import draw
-from bench.rounds import run
+from bench.rounds import measure_all
 from bench.system import System
 from bench.systems.line_up import SYSTEMS
 from bench.targets import Verdict, judge
@@ -28,8 +27,6 @@ from bench.targets import Verdict, judge
 DOCS = Path(__file__).parents[1] / "docs"
 WRONG_USE = 2
 _COLUMNS = ("case", "system", "CPU µs", "× nginx", "requests/s", "p50 µs", "p99 µs", "+p50", "+p99", "MB", "errors")
-_Several = Annotated[tuple[str, ...], Parameter(consume_multiple=True)]
-_Flag = Parameter(negative="")
 
 app = App(name="overhead", help=__doc__, version_flags=[])
 
@@ -37,12 +34,12 @@ app = App(name="overhead", help=__doc__, version_flags=[])
 @app.default
 def overhead(
     *,
-    systems: _Several = (),
-    cases: _Several = (),
+    systems: Several = (),
+    cases: Several = (),
     seconds: float = 4.0,
     rounds: int = 3,
-    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
-    save: Annotated[bool, _Flag] = False,
+    as_json: AsJson = False,
+    save: Flag = False,
 ) -> int:
     """Measure, then print a table and a verdict on each target, or JSON lines.
 
@@ -86,7 +83,7 @@ def overhead(
 def _measured(
     systems: Sequence[System], cases: Sequence[Case], seconds: float, rounds: int, say: Callable[[str], None]
 ) -> list[Line]:
-    cells = run(systems, cases, seconds, rounds, say)
+    cells = measure_all(systems, cases, seconds, rounds, say)
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
     lines = [
         line(system.name, system.version() or "", date, case, cells[system.name, case.name])
@@ -140,4 +137,4 @@ def _save(lines: Sequence[Line]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(app(result_action="return_value"))
+    run(app)

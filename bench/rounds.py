@@ -12,7 +12,7 @@ from bench.system import NotReady, Running, Stand, System, running, stand
 Cells = dict[tuple[str, str], list[Cell]]
 
 
-def run(
+def measure_all(
     systems: Sequence[System], cases: Sequence[Case], seconds: float, rounds: int, say: Callable[[str], None]
 ) -> Cells:
     """Measure every system under every case `rounds` times; `say` hears of each cell, and of what could not be."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from bench.cpu import Reading, tree
+from bench.cpu import Reading, read, tree
 from bench.load import Aim, aim_at
 
 RIVALS = Path(__file__).parent / "rivals"
@@ -149,7 +149,6 @@ def _process(launch: Launch, place: Place, output: int) -> Generator[subprocess.
         stdout=output,
         stderr=output,
         cwd=place.folder,
-        start_new_session=True,
     )
     try:
         yield process
@@ -158,14 +157,20 @@ def _process(launch: Launch, place: Place, output: int) -> Generator[subprocess.
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process started in a session of its own, and what it started: politely, then not."""
+    """End a process that was started here: politely, then not; and whatever of its children is left after it."""
+    family = tree(process.pid)
     if process.poll() is None:
         process.terminate()
-        with suppress(subprocess.TimeoutExpired):
+        try:
             process.wait(_STOP_S)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    for one in family:
+        left = read(one.pid)
+        if left is not None and left.command == one.command:
+            with suppress(ProcessLookupError):
+                os.kill(one.pid, signal.SIGKILL)
 
 
 @dataclass(frozen=True)
@@ -218,7 +223,6 @@ def stand(interval_ms: float = 10.0) -> Generator[Stand]:
         [sys.executable, "-m", "bench.upstream", "--interval-ms", str(interval_ms)],
         cwd=Path(__file__).parents[1],
         stdout=subprocess.PIPE,
-        start_new_session=True,
     )
     assert process.stdout is not None
     try:
