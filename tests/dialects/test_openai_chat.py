@@ -6,7 +6,16 @@ import pytest
 
 from intertie.core.faults import BudgetExhausted, InvalidRequest
 from intertie.core.usage import Usage
-from intertie.dialects.openai_chat import body_for, error_body, error_event, parse, read_event, tells, usage_of
+from intertie.dialects.openai_chat import (
+    body_for,
+    error_body,
+    error_event,
+    parse,
+    plain,
+    read_answer,
+    read_event,
+    speaks,
+)
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 7, "x_unknown": {"deep": [1, 2]}}
 
@@ -76,27 +85,57 @@ def test_usage_counts_cached_and_reasoning_inside_the_whole() -> None:
             "completion_tokens_details": {"reasoning_tokens": 5},
         }
     }  # fmt: skip
-    assert usage_of(json.dumps(answer).encode()) == Usage(100, 20, 64, 5)
-    assert usage_of(b'{"usage":null}') is None
-    assert usage_of(b'{"usage":{"prompt_tokens":-5,"completion_tokens":1,"prompt_tokens_details":null}}') == Usage(0, 1)
+    assert read_answer(json.dumps(answer).encode()).usage == Usage(100, 20, 64, 5)
+    assert read_answer(b'{"usage":null}').usage is None
+    odd = b'{"usage":{"prompt_tokens":-5,"completion_tokens":1,"prompt_tokens_details":null}}'
+    assert read_answer(odd).usage == Usage(0, 1)
 
 
 @pytest.mark.parametrize("answer", [b"<html>", b"", b"[1]", b'{"usage":"free"}'])
 def test_what_is_not_the_dialect_is_not_read(answer: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        usage_of(answer)
+        read_answer(answer)
 
 
-def test_stream_events_tell_usage_errors_and_the_end() -> None:
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [({"message": "no"}, 502), ({"code": 429}, 429), ({"code": "403"}, 403), ({"code": "x"}, 502), ("no", 502)],
+)
+def test_an_error_under_status_200_is_read_with_the_status_it_names(error: object, status: int) -> None:
+    body = json.dumps({"error": error}, separators=(",", ":")).encode()
+    for reading in (read_answer(body), read_event(body)):
+        assert (reading.error, reading.status) == (body, status)
+
+
+def test_stream_events_tell_usage_and_whether_they_carry_output() -> None:
     usage_chunk = b'{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}'
-    assert tells(b"data: " + usage_chunk + b"\n\n")
     assert read_event(usage_chunk).only_usage
     with_content = b'{"choices":[{"delta":{"content":"x"}}],"usage":{"prompt_tokens":3,"completion_tokens":4}}'
     assert not read_event(with_content).only_usage
     assert read_event(with_content).usage == Usage(3, 4)
-    assert read_event(b'{"error":{"message":"no"}}').error
-    assert tells(b"data: [DONE]\n\n")
-    assert not tells(b'data: {"choices":[{"delta":{"content":"\\"usage\\": {"}}],"usage":null}\n\n')
+    assert speaks(with_content)
+    assert not speaks(b'{"choices":[{"delta":{"role":"assistant","content":""}}]}')
+    assert not speaks(b'{"choices":[{"delta":{},"finish_reason":"stop"}]}')
+
+
+@pytest.mark.parametrize(
+    ("block", "chunks"),
+    [
+        (b'data: {"choices":[{"delta":{"content":"\\"usage\\": {"}}],"usage":null}\n\n', 1),
+        (b'data: {"a":1}\r\n\r\n', 1),
+        (b'data: {"a":1}\n\ndata: {"a":2}\n\n', 2),
+        (b'data: {"a":1}\r\n\r\ndata: {"a":2}\r\n\r\n', -1),
+        (b'data: {"a":1}\n\ndata: {"usage":{"prompt_tokens":3}}\n\n', -1),
+        (b'data: {"error":{}}\n\n', -1),
+        (b'data: {"a":1}\n\n: ping\n\n', -1),
+        (b'data: {"a":\n\n', -1),
+        (b"data: [DONE]\n\n", -1),
+        (b"event: x\n\n", -1),
+        (b"", -1),
+    ],
+)
+def test_only_blocks_of_chunks_are_plain(block: bytes, chunks: int) -> None:
+    assert plain(block) == chunks
 
 
 def test_errors_take_openais_shape_and_cannot_inject_events() -> None:

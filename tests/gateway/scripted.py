@@ -75,13 +75,6 @@ class Visit:
         """The end of a chunked answer."""
         self.line.transport.write(b"0\r\n\r\n")
 
-    def stream(self, *events: bytes) -> None:
-        """A whole streamed answer."""
-        self.begin()
-        for event in events:
-            self.say(event)
-        self.end()
-
     def cut(self) -> None:
         """Close the connection without a word."""
         self.line.transport.abort()
@@ -145,12 +138,21 @@ def says(status: int, body: bytes, headers: bytes = JSON) -> Script:
 
 
 def streams(*events: bytes) -> Script:
-    """A script that gives one streamed answer."""
+    """A script that gives one streamed answer, event by event."""
 
     async def script(visit: Visit) -> None:
-        visit.stream(*events)
+        await spoken(visit, *events)
+        visit.end()
 
     return script
+
+
+async def spoken(visit: Visit, *events: bytes) -> None:
+    """Begin a stream and say so much of it, with a pause behind each event so that it is read by itself."""
+    visit.begin()
+    for event in events:
+        visit.say(event)
+        await asyncio.sleep(0.003)
 
 
 async def hang(visit: Visit) -> None:

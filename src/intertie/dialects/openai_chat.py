@@ -4,8 +4,8 @@ Reads the few fields that decide where a request goes and what it may cost; find
 errors. `docs/reference` lists which facts of the wire are kept (usage chunks, `[DONE]`, error events).
 """
 
-import re
 from hashlib import blake2b
+from typing import Annotated
 
 import msgspec
 
@@ -62,31 +62,39 @@ class _Usage(msgspec.Struct):
     completion_tokens_details: _Details | None = None
 
 
-class _Answer(msgspec.Struct):
+class _Glance(msgspec.Struct):
+    """What is looked for in every answer and every chunk; the rest is only checked to be JSON."""
+
     usage: _Usage | None = None
+    error: object = None
 
 
-class _Chunk(msgspec.Struct):
-    usage: _Usage | None = None
+class _Chunk(_Glance):
     choices: list[msgspec.Raw] | None = None
-    error: msgspec.Raw = _ABSENT
+
+
+class _Code(msgspec.Struct):
+    code: Annotated[int, msgspec.Meta(ge=400, le=599)]
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
-    """What one stream event told: usage, if it is nothing but the usage chunk, and whether it is an error."""
+    """What an answer or one stream event told: usage, whether it is nothing but the usage chunk, and an error.
+
+    `error` is the error as a body of its own (`{"error": …}`), `status` what its numeric code stands for, else 502.
+    """
 
     usage: Usage | None = None
     only_usage: bool = False
-    error: bool = False
+    error: bytes = b""
+    status: int = 502
 
 
 _peek = msgspec.json.Decoder(_Peek).decode
-_answer = msgspec.json.Decoder(_Answer).decode
+_glance = msgspec.json.Decoder(_Glance).decode
 _chunk = msgspec.json.Decoder(_Chunk).decode
 _encode = msgspec.json.Encoder().encode
 _CONTENT: dict[Operation, str] = {"chat": "messages", "completions": "prompt", "embeddings": "input"}
 _OPENERS = {"messages": b"[", "prompt": b'["', "input": b'["'}
-_telling = re.compile(rb'"usage"\s*:\s*\{|"error"\s*:\s*[{"]')
 _TRUE = msgspec.Raw(b"true")
 
 
@@ -171,18 +179,34 @@ def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:
     return msgspec.Raw(write_fields(inner))
 
 
-def usage_of(answer: bytes) -> Usage | None:
-    """The usage of a whole answer; None if it holds none. Raises ValueError if it is not this dialect."""
+def read_answer(answer: bytes) -> Reading:
+    """What a whole answer tells. Raises ValueError if it is not this dialect."""
     try:
-        usage = _answer(answer).usage
+        found = _glance(answer)
     except (msgspec.DecodeError, RecursionError) as error:
         raise ValueError(str(error)) from None
-    return None if usage is None else _to_usage(usage)
+    if found.error:
+        return _error(found.error)
+    return Reading(None if found.usage is None else _to_usage(found.usage))
 
 
-def tells(block: bytes) -> bool:
-    """Whether a block of stream events may hold usage, an error or the end; the cheap question asked of every block."""
-    return (b"[DONE]" in block) or _telling.search(block) is not None
+def plain(block: bytes) -> int:
+    """How many chunks a block of stream events holds; -1 if it needs a closer look.
+
+    The question asked of nearly every block. Plain is a block of nothing but chunks: no usage, error, end or comment.
+    Each is checked to be JSON, which takes no longer than to search it. What follows the last is white space to JSON.
+    """
+    if not block.startswith(b"data: {"):
+        return -1
+    chunks = block[6:].split(b"\n\ndata: ") if block.count(b"\n\n") > 1 else (block[6:],)
+    try:
+        for chunk in chunks:
+            found = _glance(chunk)
+            if found.usage is not None or found.error is not None:
+                return -1
+    except (msgspec.DecodeError, RecursionError):
+        return -1
+    return len(chunks)
 
 
 def read_event(data: bytes) -> Reading:
@@ -191,9 +215,24 @@ def read_event(data: bytes) -> Reading:
         chunk = _chunk(data)
     except (msgspec.DecodeError, RecursionError) as error:
         raise ValueError(str(error)) from None
+    if chunk.error:
+        return _error(chunk.error)
     usage = None if chunk.usage is None else _to_usage(chunk.usage)
-    failed = bytes(chunk.error) not in (b"null", b"")
-    return Reading(usage=usage, only_usage=usage is not None and not chunk.choices and not failed, error=failed)
+    return Reading(usage, only_usage=usage is not None and not chunk.choices)
+
+
+def speaks(data: bytes) -> bool:
+    """Whether the chunk carries output: not only a role, and not only the reason why the answer ends."""
+    return b'"delta":{"role":"assistant","content":""' not in data and b'"delta":{}' not in data
+
+
+def _error(error: object) -> Reading:
+    """An error that came under status 200; some endpoints put the status they mean into its `code`."""
+    try:
+        code = msgspec.convert(error, _Code, strict=False).code
+    except msgspec.ValidationError:
+        code = 502
+    return Reading(error=_encode({"error": error}), status=code)
 
 
 def _to_usage(usage: _Usage) -> Usage:

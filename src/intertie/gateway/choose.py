@@ -8,6 +8,6 @@ from intertie.policy.routing import choose as routing
 
 def choose(live: Live, passage: Passage) -> Plan:
     """The plan for an admitted call. Raises NoCandidate with the reasons if nothing may serve it now."""
-    call, choice = passage.call, passage.choice
+    call, choice, view = passage.call, passage.choice, passage.view
     assert call is not None and choice is not None
-    return routing.choose(live.tables[call.model], live.states, choice, now(), live.lot())
+    return routing.choose(view.tables[call.model], view.states, choice, now(), live.lot())

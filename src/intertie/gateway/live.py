@@ -19,7 +19,7 @@ from intertie.core.ids import WorkerId
 from intertie.core.plan import Plan
 from intertie.core.principal import Meter, Principal
 from intertie.gateway.lane import Lane
-from intertie.gateway.passage import Passage
+from intertie.gateway.passage import Passage, View
 from intertie.gateway.reach import Reach
 from intertie.gateway.wallet import Wallet
 from intertie.policy.retry import RetryBudget
@@ -53,6 +53,7 @@ class Live:
         self.tables: dict[str, Table] = {}
         self.lanes: dict[str, Lane] = {}
         self.states: dict[str, EndpointState] = {}
+        self.view = View(self.tables, self.states, self.lanes)
         self.retries = RetryBudget()
         self.ready = False
         self.in_flight = 0
@@ -69,6 +70,7 @@ class Live:
         kept = {id(lane.pool) for lane in lanes.values()}
         left = [lane.pool for lane in self.lanes.values() if id(lane.pool) not in kept]
         self.snapshot, self.tables, self.lanes, self.states = snapshot, tables, lanes, states
+        self.view = View(tables, states, lanes)
         self._meters_of = {}
         for pool in left:
             self._reach.leave(pool)
@@ -87,7 +89,7 @@ class Live:
         """A new passage, with the next sequence number of this worker."""
         self._sequence += 1
         self.in_flight += 1
-        return Passage(self.worker, self._sequence, request, operation)
+        return Passage(self.worker, self._sequence, request, operation, self.view)
 
     def close(self, passage: Passage) -> None:
         """A passage is over."""

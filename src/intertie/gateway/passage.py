@@ -5,6 +5,7 @@ from it, whichever way the request ended.
 """
 
 import asyncio
+from typing import NamedTuple
 
 from intertie.core.call import Call
 from intertie.core.endpoint import Operation
@@ -18,17 +19,27 @@ from intertie.core.usage import Usage
 from intertie.gateway.lane import Lane
 from intertie.gateway.wallet import Holds
 from intertie.policy.routing.choice import Choice
-from intertie.policy.routing.state import Flight
+from intertie.policy.routing.state import EndpointState, Flight
+from intertie.policy.routing.table import Table
 from intertie.wire.server import Request
+
+
+class View(NamedTuple):
+    """What one snapshot offers. A request keeps the view it began with, whatever is published while it waits."""
+
+    tables: dict[str, Table]
+    states: dict[str, EndpointState]
+    lanes: dict[str, Lane]
 
 
 class Attempt:
     """One endpoint being tried. Times are the loop's (seconds); `first_byte` is 0 until it spoke.
 
-    `events` counts the stream events that carried output: the estimate of output tokens when no usage arrives.
+    `sent` tells whether the endpoint was given the request at all. `events` counts the stream events that carried
+    output: the estimate of output tokens when no usage arrives.
     """
 
-    __slots__ = ("ended", "events", "first_byte", "flight", "lane", "number", "started", "usage")
+    __slots__ = ("ended", "events", "first_byte", "flight", "lane", "number", "sent", "started", "usage")
 
     def __init__(self, lane: Lane, number: int, started: float) -> None:
         self.lane = lane
@@ -36,6 +47,7 @@ class Attempt:
         self.started = started
         self.first_byte = 0.0
         self.ended = 0.0
+        self.sent = False
         self.events = 0
         self.usage: Usage | None = None
         self.flight: Flight | None = None
@@ -46,12 +58,13 @@ class Passage:
 
     __slots__ = (
         "attempt", "body", "call", "choice", "cost", "fault", "holds", "name", "operation", "plan", "principal",
-        "request", "row", "sequence", "status",
+        "request", "row", "sequence", "status", "view",
     )  # fmt: skip
 
-    def __init__(self, worker: WorkerId, sequence: int, request: Request, operation: Operation) -> None:
+    def __init__(self, worker: WorkerId, sequence: int, request: Request, operation: Operation, view: View) -> None:
         self.name = request_id(worker, sequence)
         self.sequence = sequence
+        self.view = view
         self.request = request
         self.operation = operation
         self.call: Call | None = None

@@ -7,10 +7,11 @@ callbacks (`wire.relay.Stream`) without waking this coroutine.
 
 import asyncio
 from collections.abc import Callable
+from typing import TypeVar
 
 from intertie.core.faults import Fault, NoCandidate, StaleConnection, StreamCut, UpstreamError, UpstreamGarbled
 from intertie.core.usage import Usage
-from intertie.dialects.openai_chat import read_event, tells, usage_of
+from intertie.dialects.openai_chat import Reading, plain, read_answer, read_event, speaks
 from intertie.gateway.lane import Lane
 from intertie.gateway.live import Live
 from intertie.gateway.passage import Attempt, Passage, now
@@ -23,8 +24,13 @@ from intertie.wire.sse import EventSplitter, data_of, events
 Write = Callable[[Lane], bytes]
 Begin = Callable[[Passage], tuple[int, bytes]]
 
-_OUR_FAULT_NOT_THE_CALLERS = (401, 403, 404, 408)
-"""Statuses by which an endpoint refuses *us*: our credential, our name for the model. Another endpoint may do."""
+Heard = TypeVar("Heard")
+
+_OUR_FAULT_NOT_THE_CALLERS = (401, 402, 403, 404, 405, 407, 408)
+"""Statuses by which an endpoint refuses *us*: our credential, our credit, our name for the model. Another may do."""
+
+_LONGEST_TAIL = 64 * 1024
+_FIELDS = (b":", b"data", b"event", b"id", b"retry")
 
 
 async def relay(live: Live, passage: Passage, reply: Reply, write: Write, begin: Begin) -> None:
@@ -36,9 +42,7 @@ async def relay(live: Live, passage: Passage, reply: Reply, write: Write, begin:
     assert plan is not None and call is not None
     live.retries.requested(now())
     for endpoint_id in plan.order:
-        lane = live.lanes.get(endpoint_id)
-        if lane is None:
-            continue
+        lane = passage.view.lanes[endpoint_id]
         attempt = passage.attempt = Attempt(lane, passage.attempts + 1, now())
         flight = lane.state.dispatched(attempt.started, call.prompt_tokens, passage.expected_ttft_s())
         attempt.flight = flight
@@ -73,15 +77,22 @@ async def _try(live: Live, passage: Passage, reply: Reply, message: bytes, begin
 async def _exchange(
     live: Live, passage: Passage, reply: Reply, connection: Connection, message: bytes, begin: Begin
 ) -> None:
-    call = passage.call
-    assert call is not None
+    call, attempt = passage.call, passage.attempt
+    assert call is not None and attempt is not None
+    attempt.sent = True
+    if call.stream:
+        await _stream(live, passage, reply, connection, message, begin)
+    else:
+        await _collect(live, passage, connection, message)
+
+
+async def _heard(connection: Connection, answer: asyncio.Future[Heard]) -> Heard:
+    """Wait for an answer. Who is cancelled meanwhile closes the connection, unless it is free and maybe lent again."""
     try:
-        if call.stream:
-            await _stream(live, passage, reply, connection, message, begin)
-        else:
-            await _collect(live, passage, connection, message)
+        return await answer
     except asyncio.CancelledError:
-        connection.cancel()
+        if answer.cancelled():
+            connection.cancel()
         raise
 
 
@@ -91,13 +102,16 @@ async def _collect(live: Live, passage: Passage, connection: Connection, message
     assert attempt is not None
     sink = Collect(live.loop, limits.max_answer_bytes)
     connection.exchange(message, sink, limits.first_byte_timeout_s, limits.idle_stream_timeout_s)
-    answer: Answer = await sink.answered
+    answer: Answer = await _heard(connection, sink.answered)
     if not 200 <= answer.status < 300:
         raise ours(fault_of(answer.status, answer.headers, answer.body))
     try:
-        attempt.usage = usage_of(answer.body)
+        reading = read_answer(answer.body)
     except ValueError as error:
         raise UpstreamGarbled(f"The endpoint's answer is not what its dialect promises: {error}") from None
+    if reading.error:
+        raise reported(reading)
+    attempt.usage = reading.usage
     attempt.first_byte, attempt.ended = answer.first_byte, answer.ended
     passage.status, passage.body = answer.status, answer.body
 
@@ -119,13 +133,20 @@ async def _stream(
     sink = Stream(live.loop, reply, connection, watch, first, limits.max_answer_bytes)
     connection.exchange(message, sink, limits.first_byte_timeout_s, limits.idle_stream_timeout_s)
     try:
-        end = await sink.done
+        end = await _heard(connection, sink.done)
+        attempt.ended, passage.body = end.ended, end.tail
     except Fault as fault:
-        raise ours(fault) from None
-    attempt.ended = end.ended
-    passage.body = end.tail
-    if watch.failed:
-        raise UpstreamError("The endpoint reported an error inside its stream.", 502)
+        if not watch.done:
+            raise ours(fault) from None
+        attempt.ended, passage.body = now(), watch.tail  # the dialect's end came; how the connection ended is no matter
+    finally:
+        reply.watch_flow(_let_go, _let_go)  # from here on the connection may be another's
+    if not reply.started:
+        reply.start(*first(attempt.ended))
+
+
+def _let_go() -> None:
+    """Nothing is to be paused any more."""
 
 
 def ours(fault: Fault) -> Fault:
@@ -136,53 +157,81 @@ def ours(fault: Fault) -> Fault:
     return UpstreamError(f"The endpoint refused the gateway (status {status}).", status)
 
 
+def reported(reading: Reading) -> Fault:
+    """An error that the endpoint told under status 200, as if it had come with the status that it names."""
+    return ours(fault_of(reading.status, {}, reading.error))
+
+
+def _no_event(text: bytes) -> Fault:
+    """What came where events should be: an error as a whole answer, or something that is no stream at all."""
+    try:
+        reading = read_answer(text)
+    except ValueError:
+        reading = Reading()
+    return reported(reading) if reading.error else UpstreamGarbled("The endpoint answered with what is not a stream.")
+
+
 class Watch:
     """The filter on a stream: passes events through byte by byte, reads usage, hides what the caller did not ask for.
 
-    The end (`[DONE]`) is held back: the books are closed before the caller can know that the answer is whole.
+    The end (`[DONE]`) is held back: the books are closed before the caller can know that the answer is whole. `done`
+    tells that it came, `tail` is what is held back.
     """
 
-    __slots__ = ("_attempt", "_done", "_splitter", "_tail", "_wants_usage", "failed")
+    __slots__ = ("_attempt", "_splitter", "_wants_usage", "done", "tail")
 
     def __init__(self, attempt: Attempt, wants_usage: bool) -> None:
         self._attempt = attempt
         self._wants_usage = wants_usage
         self._splitter = EventSplitter()
-        self._tail = b""
-        self._done = False
-        self.failed = False
+        self.tail = b""
+        self.done = False
 
     def feed(self, data: bytes) -> bytes:
-        """Complete events that may be passed on now."""
+        """Complete events that may be passed on now. Raises the fault that one of them tells, or is."""
         block = self._splitter.feed(data)
-        if not block:
-            return b""
-        if not tells(block):
-            self._attempt.events += block.count(b"data:")
+        if self._attempt.events and not self.done and (chunks := plain(block)) > 0:
+            self._attempt.events += chunks
             return block
         return b"".join([event for event in events(block) if self._passes(event)])
 
     def ended(self) -> bytes:
         """The tail held back. Raises StreamCut if the dialect's own end never came."""
-        if not self._done and not self.failed:
-            raise StreamCut("The endpoint's stream ended before its end.")
-        return self._tail
+        rest = self._splitter.rest
+        if self.done or data_of(rest).startswith(b"[DONE]"):  # the last empty line may be missing
+            self._hold_back(rest)
+            return self.tail
+        if rest and not self._attempt.first_byte and not _is_event(rest):
+            raise _no_event(rest)
+        raise StreamCut("The endpoint's stream ended before its end.")
 
     def _passes(self, event: bytes) -> bool:
         data = data_of(event)
-        if self._done or data.startswith(b"[DONE]"):
-            self._done = True
-            self._tail += event
+        if self.done or data.startswith(b"[DONE]"):
+            self._hold_back(event)
             return False
         if not data:
+            if not _is_event(event):
+                raise _no_event(event)
             return True
         try:
             reading = read_event(data)
         except ValueError as error:
             raise UpstreamGarbled(f"A stream event is not what its dialect promises: {error}") from None
-        self.failed = self.failed or reading.error
+        if reading.error:
+            raise reported(reading)
         if reading.usage is not None:
             self._attempt.usage = reading.usage
-        if not reading.only_usage:
-            self._attempt.events += 1
+        self._attempt.events += not reading.only_usage and speaks(data)
         return self._wants_usage or not reading.only_usage
+
+    def _hold_back(self, event: bytes) -> None:
+        self.done = True
+        self.tail += event
+        if len(self.tail) > _LONGEST_TAIL:
+            raise StreamCut("The endpoint went on behind its stream's end.")
+
+
+def _is_event(event: bytes) -> bool:
+    """Whether there is nothing but comments and fields of server-sent events."""
+    return all(line.startswith(_FIELDS) for line in event.splitlines() if line)
