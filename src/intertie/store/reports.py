@@ -3,10 +3,10 @@ money, times epoch seconds.
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Text, and_, func, inspect, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Text, and_, cast, func, inspect, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import KeyedColumnElement
 
@@ -35,8 +35,8 @@ class UsageRow(msgspec.Struct, frozen=True):
     completion: int
     cost_nano: int
     gco2: float
-    ttft_p50_s: float | None
-    ttft_p90_s: float | None
+    ttft_p50_s: float | None = None
+    ttft_p90_s: float | None = None
 
 
 class RequestRow(msgspec.Struct, frozen=True):
@@ -103,7 +103,7 @@ async def usage(connection: AsyncConnection, by: By, since: float, until: float)
     name = _named(connection, by).label("name")
     within = and_(table.c.at >= since, table.c.at < until)
     closed = table.c.closed_at.is_not(None)
-    cost = func.coalesce(func.sum(table.c.cost_nano), 0)
+    cost = _total(func.coalesce(table.c.cost_nano, 0))
     query = (
         select(
             name,
@@ -111,9 +111,9 @@ async def usage(connection: AsyncConnection, by: By, since: float, until: float)
             func.count().filter(table.c.outcome == "served"),
             func.count().filter(~closed),
             func.count().filter(closed, table.c.cost_nano.is_(None)),
-            func.sum(table.c.prompt),
-            func.sum(table.c.cached),
-            func.sum(table.c.completion),
+            _total(table.c.prompt),
+            _total(table.c.cached),
+            _total(table.c.completion),
             cost,
             func.sum(table.c.gco2),
         )
@@ -122,12 +122,13 @@ async def usage(connection: AsyncConnection, by: By, since: float, until: float)
         .order_by(*((name,) if by == "day" else (cost.desc(), name)))
     )
     waited = await _first_tokens(connection, name, within)
-    return [_usage_row(row, *waited.get(row[0], (None, None))) for row in await connection.execute(query)]
+    rows = [UsageRow(*row) for row in await connection.execute(query)]
+    return [msgspec.structs.replace(row, **waited.get(row.name, {})) for row in rows]
 
 
 async def _first_tokens(
     connection: AsyncConnection, name: KeyedColumnElement[str], within: ColumnElement[bool]
-) -> dict[str, tuple[float, float]]:
+) -> dict[str, dict[str, float]]:
     """Median and 90th percentile of the time to first token, by name: of n in order, the ⌈n · share⌉th."""
     table = schema.ledger
     rank = func.row_number().over(partition_by=name, order_by=table.c.ttft_s).label("rank")
@@ -137,7 +138,7 @@ async def _first_tokens(
         func.min(ranked.c.ttft_s).filter(ranked.c.rank * 100 >= ranked.c.count * percent) for percent in (50, 90)
     )
     query = select(ranked.c.name, p50, p90).group_by(ranked.c.name)
-    return {row[0]: (row[1], row[2]) for row in await connection.execute(query)}
+    return {row[0]: {"ttft_p50_s": row[1], "ttft_p90_s": row[2]} for row in await connection.execute(query)}
 
 
 def _named(connection: AsyncConnection, by: By) -> ColumnElement[str]:
@@ -150,9 +151,8 @@ def _named(connection: AsyncConnection, by: By) -> ColumnElement[str]:
     return func.date(table.c.at, "unixepoch", type_=Text)
 
 
-def _usage_row(row: Sequence[Any], p50: float | None, p90: float | None) -> UsageRow:
-    name, *counts, gco2 = row
-    return UsageRow(name, *map(int, counts), gco2, p50, p90)  # a database's sum of whole numbers may be a decimal
+def _total(column: ColumnElement[int]) -> ColumnElement[int]:
+    return cast(func.sum(column), BigInteger)  # else PostgreSQL's sum of large numbers is a decimal
 
 
 def _has_ledger(connection: Connection) -> bool:
