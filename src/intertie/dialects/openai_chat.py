@@ -45,6 +45,7 @@ class _Peek(msgspec.Struct):
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
     n: int | None = 1
+    best_of: int | None = None
     stream_options: _StreamOptions | None = None
     prompt_cache_key: str | None = None
     intertie: Ask | None = None
@@ -90,6 +91,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
 
 
 _peek = msgspec.json.Decoder(_Peek).decode
+_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _glance = msgspec.json.Decoder(_Glance).decode
 _chunk = msgspec.json.Decoder(_Chunk).decode
 _encode = msgspec.json.Encoder().encode
@@ -108,9 +110,6 @@ def parse(operation: Operation, body: bytes) -> Call:
     content = _content(operation, peek)
     if peek.stream and operation == "embeddings":
         raise InvalidRequest("Embeddings cannot be streamed.", code="unsupported_parameter", param="stream")
-    choices = 1 if peek.n is None else peek.n
-    if not 1 <= choices <= _MAX_CHOICES:
-        raise InvalidRequest(f"'n' must lie between 1 and {_MAX_CHOICES}.", code="invalid_value", param="n")
     return Call(
         operation=operation,
         model=peek.model,
@@ -120,7 +119,7 @@ def parse(operation: Operation, body: bytes) -> Call:
         wants_usage=peek.stream_options is not None and bool(peek.stream_options.include_usage),
         prompt_tokens=len(canonical) // _BYTES_PER_TOKEN + 1,
         max_output=0 if operation == "embeddings" else _max_output(peek),
-        choices=choices,
+        choices=_choices(peek) * (_prompts(content) if operation == "completions" else 1),
         affinity=_affinity(peek.prompt_cache_key, content),
         ask=peek.intertie or NO_ASK,
     )
@@ -130,24 +129,50 @@ def _content(operation: Operation, peek: _Peek) -> bytes:
     name = _CONTENT[operation]
     raw = peek.messages if operation == "chat" else peek.prompt if operation == "completions" else peek.input
     content = bytes(raw)
+    if operation == "completions" and content in (b"", b"null"):
+        return b""  # a completion may begin from nothing
     if not content:
         raise InvalidRequest(f"Missing required parameter: '{name}'.", code="missing_required_parameter", param=name)
     if content[:1] not in _OPENERS[name]:
-        raise InvalidRequest(f"Invalid type for '{name}': expected an array.", code="invalid_type", param=name)
+        expected = "an array" if name == "messages" else "a string or an array"
+        raise InvalidRequest(f"Invalid type for '{name}': expected {expected}.", code="invalid_type", param=name)
     return content
+
+
+def _choices(peek: _Peek) -> int:
+    """How many answers the engine makes for a prompt: `best_of` are generated and charged where `n` are told."""
+    n = 1 if peek.n is None else peek.n
+    most = n if peek.best_of is None else max(n, peek.best_of)
+    if n < 1 or most > _MAX_CHOICES:
+        name = "n" if n < 1 or n == most else "best_of"
+        raise InvalidRequest(f"'{name}' must lie between 1 and {_MAX_CHOICES}.", code="invalid_value", param=name)
+    return most
+
+
+def _prompts(content: bytes) -> int:
+    """How many prompts a completion has: each text and each list of token ids is answered by itself."""
+    if content[:1] != b"[":
+        return 1
+    texts = [each for each in _list(content) if bytes(each)[:1] in b'"[']
+    return max(1, len(texts))
 
 
 def _affinity(cache_key: str | None, content: bytes) -> bytes:
     shared = cache_key.encode() if cache_key else content[:_AFFINITY_BYTES]
-    return blake2b(shared, digest_size=8).digest()
+    return blake2b(shared, digest_size=8).digest() if shared else b""
 
 
 def _max_output(peek: _Peek) -> int | None:
-    limit = peek.max_tokens if peek.max_completion_tokens is None else peek.max_completion_tokens
-    if limit is not None and limit < 1:
-        name = "max_tokens" if peek.max_completion_tokens is None else "max_completion_tokens"
-        raise InvalidRequest(f"'{name}' must be at least 1.", code="invalid_value", param=name)
-    return limit
+    """The larger of both limits: which of them an engine obeys is its own affair."""
+    older, newer = peek.max_tokens, peek.max_completion_tokens
+    if older is not None and older < 1:
+        raise InvalidRequest("'max_tokens' must be at least 1.", code="invalid_value", param="max_tokens")
+    if newer is None:
+        return older
+    if newer < 1:
+        message = "'max_completion_tokens' must be at least 1."
+        raise InvalidRequest(message, code="invalid_value", param="max_completion_tokens")
+    return newer if older is None else max(older, newer)
 
 
 def body_for(call: Call, model: str, bound_output: int | None) -> bytes:

@@ -36,18 +36,18 @@ async def admit(live: Live, passage: Passage) -> Holds:
 
 
 def _needs(live: Live, passage: Passage, meters: tuple[Meter, ...]) -> list[tuple[Meter, int]]:
-    call, choice = passage.call, passage.choice
-    assert call is not None and choice is not None
+    call, choice, principal = passage.call, passage.choice, passage.principal
+    assert call is not None and choice is not None and principal is not None
     needs: list[tuple[Meter, int]] = []
     for meter in meters:
         if meter.kind == "usd":
             cost = worst_cost(live.tables[call.model], choice, len(call.body), call.choices)
-            if cost is None:
+            if cost is None and not principal.allow_unpriced:
                 raise InvalidRequest(
                     f"No price is known for {call.model!r}, and {meter.owner} has a budget; unknown is not zero.",
                     code="model_unpriced", param="model",
                 )  # fmt: skip
-            needs.append((meter, cost))
+            needs.append((meter, cost or 0))
         elif meter.kind == "tokens":
             output = live.snapshot.default_max_output if call.max_output is None else call.max_output
             needs.append((meter, call.prompt_tokens + output * call.choices))

@@ -4,11 +4,13 @@ from urllib.parse import unquote
 
 from intertie.core.endpoint import OPERATIONS, Operation
 from intertie.core.faults import Fault, MethodNotAllowed, NotFound
+from intertie.core.ids import RequestId
 from intertie.dialects.openai_chat import PATHS, model_card, model_list
 from intertie.gateway.authenticate import authenticate
 from intertie.gateway.exchange import exchange
 from intertie.gateway.guard import usable
 from intertie.gateway.live import Live
+from intertie.gateway.observe import note
 from intertie.gateway.respond import JSON, refusal
 from intertie.wire.server import Reply, Request
 
@@ -34,21 +36,26 @@ class Front:
             await exchange(self._live, request, reply, operation)
             return
         try:
-            reply.send(*self._page(request, operation))
+            status, headers, body = self._page(request, operation)
         except Fault as fault:
-            reply.send(*refusal(fault))
+            reply.send(*self.render(fault))
+        else:
+            reply.send(status, headers + _id_line(self._live.next_name()), body)
 
     def screen(self, request: Request) -> tuple[int, bytes, bytes] | None:
         """Refuse before a large body is read: nobody without a key may make us hold megabytes."""
         try:
             authenticate(self._live, request)
         except Fault as fault:
-            return refusal(fault)
+            return self.render(fault)
         return None
 
     def render(self, fault: Fault) -> tuple[int, bytes, bytes]:
-        """A framing fault as an answer."""
-        return refusal(fault)
+        """A fault as an answer where no passage tells it: it gets an id of its own, by which the log knows it."""
+        name = self._live.next_name()
+        note(self._live, name, fault)
+        status, headers, body = refusal(fault)
+        return status, headers + _id_line(name), body
 
     def _page(self, request: Request, operation: Operation | None) -> tuple[int, bytes, bytes]:
         path, live = request.path, self._live
@@ -83,3 +90,7 @@ class Front:
         """Routes are the gateway's own; a model that only simulated engines serve says so."""
         rows = [one for one in self._live.snapshot.endpoints.values() if one.model == name]
         return "intertie-simulated" if rows and all(one.simulated for one in rows) else "intertie"
+
+
+def _id_line(name: RequestId) -> bytes:
+    return b"x-request-id: %b\r\n" % name.encode()

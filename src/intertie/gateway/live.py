@@ -15,7 +15,7 @@ from intertie.adapters.telemetry.requestlog import RequestLog
 from intertie.config.snapshot import Snapshot
 from intertie.core.clock import Clock
 from intertie.core.endpoint import Endpoint, Operation
-from intertie.core.ids import WorkerId
+from intertie.core.ids import RequestId, WorkerId, request_id
 from intertie.core.plan import Plan
 from intertie.core.principal import Meter, Principal
 from intertie.gateway.lane import Lane
@@ -23,6 +23,7 @@ from intertie.gateway.passage import Passage, View
 from intertie.gateway.reach import Reach
 from intertie.gateway.wallet import Wallet
 from intertie.policy.retry import RetryBudget
+from intertie.policy.routing.recent import Recent
 from intertie.policy.routing.state import EndpointState, live_states
 from intertie.policy.routing.table import Table, build_table
 from intertie.store.journal import JournalWriter
@@ -53,7 +54,7 @@ class Live:
         self.tables: dict[str, Table] = {}
         self.lanes: dict[str, Lane] = {}
         self.states: dict[str, EndpointState] = {}
-        self.view = View(self.tables, self.states, self.lanes)
+        self.view = View(self.tables, self.states, self.lanes, Recent())
         self.retries = RetryBudget()
         self.ready = False
         self.in_flight = 0
@@ -70,7 +71,7 @@ class Live:
         kept = {id(lane.pool) for lane in lanes.values()}
         left = [lane.pool for lane in self.lanes.values() if id(lane.pool) not in kept]
         self.snapshot, self.tables, self.lanes, self.states = snapshot, tables, lanes, states
-        self.view = View(tables, states, lanes)
+        self.view = View(tables, states, lanes, Recent())
         self._meters_of = {}
         for pool in left:
             self._reach.leave(pool)
@@ -84,6 +85,11 @@ class Live:
             known = meters, any(meter.kind == "usd" for meter in meters)
             self._meters_of[principal.key_id, model] = known
         return known
+
+    def next_name(self) -> RequestId:
+        """The id of an answer that no passage stands behind."""
+        self._sequence += 1
+        return request_id(self.worker, self._sequence)
 
     def open(self, request: Request, operation: Operation) -> Passage:
         """A new passage, with the next sequence number of this worker."""

@@ -1,5 +1,7 @@
 """Step 9, observe: the request is counted and logged as one line: who, what, where, how long, how much; no body."""
 
+from intertie.core.faults import Fault
+from intertie.core.ids import RequestId
 from intertie.core.principal import Principal
 from intertie.core.record import Observation, Settled
 from intertie.gateway.live import Live
@@ -18,6 +20,13 @@ def observe(live: Live, passage: Passage) -> None:
         live.meters.refused(model, passage.operation, fault, now() - passage.request.received)
     if live.log is not None:
         live.log.write(_line(live, passage, row))
+
+
+def note(live: Live, name: RequestId, fault: Fault) -> None:
+    """Count and log a refusal that came before there was a passage: malformed HTTP, no such page, no key for a body."""
+    live.meters.refused("", "", fault, 0.0)
+    if live.log is not None:
+        live.log.write(Observation(live.stamp(live.clock.wall()), name, "refused", fault.status, fault.code))
 
 
 def _line(live: Live, passage: Passage, row: Settled | None) -> Observation:

@@ -4,27 +4,30 @@ from collections.abc import Callable
 
 import msgspec
 
-from intertie.core.call import Call
+from intertie.core.call import NO_ASK, Ask, Call
 from intertie.core.endpoint import Operation
 from intertie.core.faults import InvalidRequest
 from intertie.dialects.openai_chat import parse
 from intertie.wire.server import Request
 
 _PREFIX = b"x-intertie-"
-_TRUTHS = ("1", "true", "yes")
+_TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 _MAX_SESSION = 512
-_MAX_TAGS = 16
+_MAX_TAGS, _MAX_TAG = 16, 128
 
 
 def receive(request: Request, operation: Operation) -> Call:
     """Understand the request. Raises InvalidRequest, naming the field or header."""
     kind = request.headers.get(b"content-type", b"application/json")
-    if not kind.startswith(b"application/json"):
+    if kind != b"application/json" and kind.partition(b";")[0].strip().lower() != b"application/json":
         shown = kind[:80].decode("latin-1")
         raise InvalidRequest(f"content-type must be application/json, not {shown!r}.", code="unsupported_media_type")
     if not request.body:
         raise InvalidRequest("The request has no body.", code="invalid_json")
-    return with_headers(parse(operation, request.body), request.headers)
+    call = with_headers(parse(operation, request.body), request.headers)
+    if call.ask is not NO_ASK:
+        _check(call.ask)
+    return call
 
 
 def with_headers(call: Call, headers: dict[bytes, bytes]) -> Call:
@@ -43,6 +46,18 @@ def with_headers(call: Call, headers: dict[bytes, bytes]) -> Call:
     return msgspec.structs.replace(call, ask=ask)
 
 
+def _check(ask: Ask) -> None:
+    """Bounds of what is written down or repeated, whichever way it came."""
+    if len(ask.session) > _MAX_SESSION:
+        raise _bad("intertie.session", f"A session's name has at most {_MAX_SESSION} characters.")
+    if len(ask.tags) > _MAX_TAGS or any(len(tag) > _MAX_TAG for tag in ask.tags):
+        raise _bad("intertie.tags", f"There may be {_MAX_TAGS} tags of {_MAX_TAG} characters each.")
+
+
+def _bad(field: str, message: str) -> InvalidRequest:
+    return InvalidRequest(message, code="invalid_value", param=field)
+
+
 def _weights(header: str, text: str) -> dict[str, object]:
     weights: dict[str, float] = {}
     for part in text.split(","):
@@ -55,11 +70,9 @@ def _number(header: str, text: str) -> float:
     try:
         number = float(text)
     except ValueError:
-        raise InvalidRequest(
-            f"{header}: {text.strip()!r} is not a number.", code="invalid_value", param=header
-        ) from None
+        raise _bad(header, f"{header}: {text.strip()!r} is not a number.") from None
     if not 0 <= number < 1e12:
-        raise InvalidRequest(f"{header}: {text.strip()!r} is out of range.", code="invalid_value", param=header)
+        raise _bad(header, f"{header}: {text.strip()!r} is out of range.")
     return number
 
 
@@ -68,8 +81,6 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _session(header: str, text: str) -> dict[str, object]:
-    if len(text) > _MAX_SESSION:
-        raise InvalidRequest(f"{header} is longer than {_MAX_SESSION} characters.", code="invalid_value", param=header)
     return {"session": text}
 
 
@@ -86,15 +97,21 @@ def _max_cost(header: str, text: str) -> dict[str, object]:
 
 
 def _residency(header: str, text: str) -> dict[str, object]:
-    return {"residency": _words(text.upper())}
+    zones = _words(text.upper())
+    if not zones:
+        raise _bad(header, f"{header} names no jurisdiction.")  # nothing would be what nobody means by it: anywhere
+    return {"residency": zones}
 
 
 def _tags(header: str, text: str) -> dict[str, object]:
-    return {"tags": _words(text)[:_MAX_TAGS]}
+    return {"tags": _words(text)}
 
 
 def _explain(header: str, text: str) -> dict[str, object]:
-    return {"explain": text.lower() in _TRUTHS}
+    wanted = _TRUTHS.get(text.lower())
+    if wanted is None:
+        raise _bad(header, f"{header} is 1 or 0, not {text!r}.")
+    return {"explain": wanted}
 
 
 _READERS: dict[str, Callable[[str, str], dict[str, object]]] = {

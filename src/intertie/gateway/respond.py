@@ -4,7 +4,7 @@ Upstream headers are not passed on: its rate limits are those of our account the
 """
 
 from intertie.core.call import NO_ASK
-from intertie.core.faults import Draining, Fault, UpstreamRefused
+from intertie.core.faults import Draining, Fault, RateLimited, UpstreamRefused
 from intertie.core.money import NANO_PER_USD
 from intertie.dialects.openai_chat import error_body, error_event
 from intertie.gateway.holds import Lease
@@ -16,6 +16,8 @@ from intertie.wire.server import Reply
 
 _SHOWN = ("requests", "tokens")
 JSON = b"content-type: application/json\r\n"
+_TEXT = b"content-type: text/plain; charset=utf-8\r\n"
+_LIMIT = b"x-ratelimit-limit-%b: %d\r\nx-ratelimit-remaining-%b: %d\r\nx-ratelimit-reset-%b: %b\r\n"
 _EVENTS = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
 
 
@@ -36,8 +38,12 @@ def respond(live: Live, passage: Passage, reply: Reply) -> None:
         reply.send(passage.status, JSON + _headers(live, passage), passage.body)
     else:
         status, headers, body = refusal(fault)
-        own_words = fault.body if isinstance(fault, UpstreamRefused) else b""
-        reply.send(status, headers + _headers(live, passage), own_words or body)
+        if isinstance(fault, UpstreamRefused) and fault.body:
+            body = fault.body
+            headers = headers if body.startswith(b"{") else _TEXT + headers.removeprefix(JSON)
+        elif isinstance(fault, RateLimited):
+            headers += _limits(live, passage)
+        reply.send(status, headers + _headers(live, passage), body)
 
 
 def refusal(fault: Fault) -> tuple[int, bytes, bytes]:
@@ -86,6 +92,18 @@ def _standing(lease: Lease) -> bytes:
     """Where a limit stands, counting this worker's own use; what was used is back after a minute at the latest."""
     purse, kind, cap = lease.purse, lease.meter.kind.encode(), lease.meter.cap
     used = purse.spent + purse.held
-    return b"x-ratelimit-limit-%b: %d\r\nx-ratelimit-remaining-%b: %d\r\nx-ratelimit-reset-%b: %b\r\n" % (
-        kind, cap, kind, cap - used if used < cap else 0, kind, b"1m0s" if used else b"0s",
-    )  # fmt: skip
+    return _LIMIT % (kind, cap, kind, cap - used if used < cap else 0, kind, b"1m0s" if used else b"0s")
+
+
+def _limits(live: Live, passage: Passage) -> bytes:
+    """Where the limits stand that had no room for the request."""
+    call, principal = passage.call, passage.principal
+    if call is None or principal is None or passage.view is not live.view:
+        return b""
+    lines = b""
+    for meter in live.meters_of(principal, call.model)[0]:
+        if meter.kind in _SHOWN:
+            standing, kind = live.wallet.standing(meter), meter.kind.encode()
+            reset = b"%ds" % -(-standing.reset_s // 1)
+            lines += _LIMIT % (kind, meter.cap, kind, standing.remaining, kind, reset)
+    return lines

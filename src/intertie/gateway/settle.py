@@ -3,7 +3,7 @@
 Synchronous on purpose: with nothing to wait for, neither a cancel nor another request can come between.
 """
 
-from intertie.core.faults import CallerLeft, Draining, UpstreamFault
+from intertie.core.faults import CallerLeft, Draining, StoreFault, UpstreamFault
 from intertie.core.record import Outcome, Settled
 from intertie.core.usage import NOTHING, Usage
 from intertie.gateway.live import Live
@@ -11,20 +11,22 @@ from intertie.gateway.passage import Attempt, Passage, now
 
 
 def settle(live: Live, passage: Passage) -> None:
-    """Close the books on a request that was admitted. Raises StoreFault if the journal cannot be written."""
+    """Close the books on a request that was admitted.
+
+    If the journal cannot be written, that is how the request ends, and its whole hold counts as spent: so will whoever
+    finds the journal without this row.
+    """
     holds, attempt, call = passage.holds, passage.attempt, passage.call
     if holds is None or call is None:
         return
     usage = used(passage)
     price = attempt.lane.endpoint.price if attempt else None
-    cost = price.of(usage) if price else (0 if usage is NOTHING else None)
+    cost = 0 if usage is NOTHING else price.of(usage) if price else None
     if usage.estimated and cost is not None and holds.charges:
         cost = min(cost, holds.charges[0].amount)  # our own guess never costs more than what was set aside
-    passage.cost = cost
-    charges = live.wallet.settle(holds, cost or 0, usage.prompt + usage.completion)
     ended = now()
     lane = attempt.lane if attempt else None
-    row = passage.row = Settled(
+    row = Settled(
         passage.sequence,
         live.clock.wall(),
         outcome(passage),
@@ -35,7 +37,7 @@ def settle(live: Live, passage: Passage) -> None:
         usage,
         cost,
         price.source if price else "",
-        charges,
+        holds.charged(cost or 0),
         first_token_s(attempt),
         ended - passage.request.received,
         lane.footprint_g(usage) if lane else 0.0,
@@ -44,17 +46,24 @@ def settle(live: Live, passage: Passage) -> None:
         live.pack_plan(passage.plan),
         call.stream,
     )
-    live.journal.settled(row)
+    try:
+        live.journal.settled(row)
+    except StoreFault as fault:
+        live.wallet.forfeit(holds)
+        passage.fault = fault
+    else:
+        live.wallet.settle(holds, cost or 0, usage.prompt + usage.completion)
+        passage.row, passage.cost = row, cost
 
 
 def used(passage: Passage) -> Usage:
     """What was consumed: the upstream's figures, or our own count where they cannot have come.
 
-    An endpoint that failed before it spoke is not paid. A caller who left pays the prompt (the endpoint has read it)
-    and what was delivered.
+    An endpoint that was not asked, or failed before it spoke, is not paid. A caller who left pays the prompt (the
+    endpoint has read it) and what was delivered.
     """
     attempt, call, fault = passage.attempt, passage.call, passage.fault
-    if attempt is None or call is None:
+    if attempt is None or call is None or not attempt.sent:
         return NOTHING
     if attempt.usage is not None:
         return attempt.usage

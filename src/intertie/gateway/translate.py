@@ -12,9 +12,9 @@ _FORWARDED = (b"traceparent", b"tracestate")
 
 def translate(passage: Passage, lane: Lane) -> bytes:
     """The whole HTTP message for one endpoint."""
-    call, endpoint = passage.call, lane.endpoint
-    assert call is not None
-    must_bound = call.max_output is None and passage.choice is not None and passage.choice.under_budget
+    call, endpoint, holds = passage.call, lane.endpoint, passage.holds
+    assert call is not None and holds is not None
+    must_bound = call.max_output is None and any(lease.money for lease, _ in holds.taken)
     body = body_for(call, endpoint.upstream_model, endpoint.max_output if must_bound else None)
     headers = passage.request.headers
     extra = b""
