@@ -80,6 +80,11 @@ class Waiter:
         """Whether it is first in every queue it stands in."""
         return all(lease.queue[0] is self for lease, _ in self.needs)
 
+    def give_up(self) -> None:
+        """Wait no longer; what was answered already stays answered."""
+        self.leave()
+        self.future.cancel()
+
     def leave(self) -> None:
         """Leave all queues."""
         for lease, _ in self.needs:

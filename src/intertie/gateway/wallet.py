@@ -92,15 +92,15 @@ class Wallet:
             lease.queue.append(waiter)
         self._pump(waiter.leases)
         try:
-            await asyncio.wait([waiter.future], timeout=PATIENCE_S)
+            answered, _ = await asyncio.wait([waiter.future], timeout=PATIENCE_S)
         except asyncio.CancelledError:
             if waiter.future.done() and waiter.future.exception() is None:
                 self.release(waiter.future.result())
             raise
         finally:
-            waiter.leave()
+            waiter.give_up()
             self._pump(waiter.leases)
-        if not waiter.future.done():
+        if not answered:
             raise LenderAway("Budgets and limits cannot be checked now.", retry_after=1.0)
         return waiter.future.result()
 
