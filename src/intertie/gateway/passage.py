@@ -19,6 +19,7 @@ from intertie.core.usage import Usage
 from intertie.gateway.lane import Lane
 from intertie.gateway.wallet import Holds
 from intertie.policy.routing.choice import Choice
+from intertie.policy.routing.recent import Recent
 from intertie.policy.routing.state import EndpointState, Flight
 from intertie.policy.routing.table import Table
 from intertie.wire.server import Request
@@ -30,6 +31,7 @@ class View(NamedTuple):
     tables: dict[str, Table]
     states: dict[str, EndpointState]
     lanes: dict[str, Lane]
+    recent: Recent
 
 
 class Attempt:

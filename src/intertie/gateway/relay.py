@@ -50,6 +50,7 @@ async def relay(live: Live, passage: Passage, reply: Reply, write: Write, begin:
             await _try(live, passage, reply, write(lane), begin)
         except Fault as fault:
             flight.failed(now(), fault, live.lot())
+            passage.view.recent.forget()
             if not may_retry(fault, reply.started, attempt.number, live.snapshot.retry, live.retries, now()):
                 raise
             passage.fault = fault

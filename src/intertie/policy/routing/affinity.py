@@ -86,6 +86,12 @@ def warm_place(rows: Sequence[Row], states: Mapping[str, EndpointState], session
     return Warm(rendezvous(rows, states, digest), utility=0.6, hit=0.5) if digest else NOWHERE
 
 
+def likely_owner(rows: Sequence[Row], digest: bytes) -> str:
+    """The row that owns a digest as long as it is not overloaded; empty if there are no rows."""
+    number = int.from_bytes(digest[:4]) >> 2
+    return max(rows, key=lambda row: (number ^ row.seed) * _FACTOR % _PRIME).id if rows else ""
+
+
 def rendezvous(rows: Sequence[Row], states: Mapping[str, EndpointState], digest: bytes) -> str:
     """The row that owns a digest: that of the highest hash, and past one that carries more than 1.25 of its fair share.
 

@@ -30,6 +30,14 @@ def choose(table: Table, states: Mapping[str, EndpointState], choice: Choice, no
     `states` holds one state per endpoint. Raises NoCandidate if nothing may serve the request now, InvalidRequest if
     nothing ever could.
     """
+    plan = rank(table, states, choice, now).draw(lot)
+    if choice.want_reasons:
+        plan.reasons = sentences(plan)
+    return plan
+
+
+def rank(table: Table, states: Mapping[str, EndpointState], choice: Choice, now: float) -> "Ranking":
+    """All that a choice is, but for the lot. Raises as `choose` does."""
     offer = table.offers[choice.operation]
     rows, drops = feasible(table, offer.rows, states, choice, now)
     later: list[Row] = []
@@ -40,16 +48,10 @@ def choose(table: Table, states: Mapping[str, EndpointState], choice: Choice, no
         rows, later = later, []
     if not rows:
         raise nothing_left(table, choice, states, drops, now)
-    plan = _ranked(table, rows, states, choice, now, lot)
-    plan.dropped = dropped_groups(offer, drops) + plan.dropped
-    if later:
-        behind = _ranked(table, later, states, choice, now, lot)
-        plan.order += behind.order
-        plan.candidates += behind.candidates
-        plan.dropped += (Dropped(behind.order, "fallback: kept for when the others fail"),)
-    if choice.want_reasons:
-        plan.reasons = sentences(plan)
-    return plan
+    ranking = _ranked(table, rows, states, choice, now)
+    ranking.dropped = dropped_groups(offer, drops) + ranking.dropped
+    ranking.later = _ranked(table, later, states, choice, now) if later else None
+    return ranking
 
 
 def worst_cost(table: Table, choice: Choice, prompt: int, choices: int) -> Nano | None:
@@ -68,10 +70,57 @@ def worst_cost(table: Table, choice: Choice, prompt: int, choices: int) -> Nano 
     return worst
 
 
+class Ranking:
+    """Candidates, judged, and who may be drawn: `near` are within the tolerance of the best, as likely as their `room`.
+
+    A plan depends on the lot only through its first pick, so each is made once; they are shared, and nobody edits them.
+    """
+
+    __slots__ = ("_best", "_candidates", "_choice", "_near", "_plans", "_ranks", "_room", "_total", "dropped", "later")
+
+    def __init__(
+        self, choice: Choice, candidates: Sequence[Candidate], ranks: Sequence[int], near: Sequence[tuple[int, int]]
+    ) -> None:
+        self._choice, self._candidates, self._ranks = choice, candidates, ranks
+        self._best = min(ranks)
+        self._near, self._room = [index for index, _ in near], [room for _, room in near]
+        self._total = sum(self._room)
+        self._plans: dict[int, Plan] = {}
+        self.dropped = _behind(candidates, ranks, self._best) if max(ranks) > self._best else ()
+        self.later: Ranking | None = None
+
+    def draw(self, lot: float) -> Plan:
+        """The plan whose first pick the lot in [0, 1) falls on."""
+        mark, pick, room = lot * self._total, 0, self._room
+        while mark >= room[pick] and pick < len(room) - 1:
+            mark -= room[pick]
+            pick += 1
+        return self._plans.get(pick) or self._plan(pick, lot)
+
+    def _plan(self, pick: int, lot: float) -> Plan:
+        order = _order(self._candidates, self._ranks, self._near[pick])
+        plan = Plan(
+            order=tuple([candidate.endpoint for candidate in order]),
+            objective=self._choice.objective,
+            weights=self._choice.weights,
+            candidates=tuple(order),
+            dropped=self.dropped,
+            relaxed=relaxed(self._best) if self._best else (),
+            probability=self._room[pick] / self._total,
+        )
+        if self.later is not None:
+            behind = self.later.draw(lot)
+            plan.order += behind.order
+            plan.candidates += behind.candidates
+            plan.dropped += (Dropped(behind.order, "fallback: kept for when the others fail"),)
+        self._plans[pick] = plan
+        return plan
+
+
 def _ranked(
-    table: Table, rows: Sequence[Row], states: Mapping[str, EndpointState], choice: Choice, now: float, lot: float
-) -> Plan:
-    """The plan over rows that may all serve. A rank is the sum of what is broken, and decides before the score."""
+    table: Table, rows: Sequence[Row], states: Mapping[str, EndpointState], choice: Choice, now: float
+) -> Ranking:
+    """The rows, which may all serve, in ranks: the sum of what is broken, which decides before the score."""
     warm = warm_place(rows, states, choice.session, choice.affinity)
     estimates = estimate(rows, states, choice, warm, now)
     candidates, scores = judge(estimates, choice, table.offers[choice.operation].cost, warm)
@@ -80,17 +129,7 @@ def _ranked(
         ranks[index] += QUEUED
     best, worst = min(ranks), max(ranks)
     eligible = scores if best == worst else [s if rank == best else -1.0 for s, rank in zip(scores, ranks, strict=True)]
-    first, probability = _drawn(eligible, estimates, table.tolerance, lot)
-    order = _order(candidates, ranks, first)
-    return Plan(
-        order=tuple([candidate.endpoint for candidate in order]),
-        objective=choice.objective,
-        weights=choice.weights,
-        candidates=tuple(order),
-        dropped=_behind(candidates, ranks, best) if best < worst else (),
-        relaxed=relaxed(best) if best else (),
-        probability=probability,
-    )
+    return Ranking(choice, candidates, ranks, _near(eligible, estimates, table.tolerance))
 
 
 def _hot(estimates: Sequence[Estimate], slo_s: float, session: str) -> list[int]:
@@ -115,22 +154,14 @@ def _hot(estimates: Sequence[Estimate], slo_s: float, session: str) -> list[int]
     ]
 
 
-def _drawn(scores: Sequence[float], estimates: Sequence[Estimate], tolerance: float, lot: float) -> tuple[int, float]:
-    """One by lot of those within the tolerance of the highest score, and its probability.
-
-    Each is as likely as it has free slots, counting at least one.
-    """
+def _near(scores: Sequence[float], estimates: Sequence[Estimate], tolerance: float) -> list[tuple[int, int]]:
+    """Those within the tolerance of the highest score, each with its free slots, counting at least one."""
     least = max(scores) - tolerance
-    near = [index for index, score in enumerate(scores) if score >= least]
-    if len(near) == 1:
-        return near[0], 1.0
-    room = [max(1, estimates[index][0].slots - estimates[index][1]) for index in near]
-    total = sum(room)
-    mark, pick = lot * total, 0
-    while mark >= room[pick] and pick < len(room) - 1:
-        mark -= room[pick]
-        pick += 1
-    return near[pick], room[pick] / total
+    return [
+        (index, max(1, estimates[index][0].slots - estimates[index][1]))
+        for index, score in enumerate(scores)
+        if score >= least
+    ]
 
 
 def _order(candidates: Sequence[Candidate], ranks: Sequence[int], first: int) -> list[Candidate]:
