@@ -91,7 +91,7 @@ def _asked_for(live: Live, passage: Passage) -> bytes:
 def _standing(lease: Lease) -> bytes:
     """Where a limit stands, counting this worker's own use; what was used is back after a minute at the latest."""
     purse, kind, cap = lease.purse, lease.meter.kind.encode(), lease.meter.cap
-    used = purse.spent + purse.held
+    used = purse.granted - purse.returned - purse.room  # spent and held
     return _LIMIT % (kind, cap, kind, cap - used if used < cap else 0, kind, b"1m0s" if used else b"0s")
 
 

@@ -35,7 +35,8 @@ class RequestLog:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._part = FLUSH_BYTES if stat.S_ISREG(os.fstat(fd).st_mode) else select.PIPE_BUF
+        mode = os.fstat(fd).st_mode
+        self._part = select.PIPE_BUF if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else FLUSH_BYTES
         self._lock = threading.Lock()
         self._lines: list[bytes] = []
         self._waiting = 0
