@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MODULES = sorted(path for folder in ("src", "tests", "bench") for path in (ROOT / folder).rglob("*.py") if "rivals" not in path.parts)
-ESCAPES = re.compile(r"#\s*(noqa|type:\s*ignore|pyright:|pragma: no cover|fmt: off)|mark\.(skip|xfail)|except (Base)?Exception\b|except:")
+FOLDERS = ("src", "tests", "bench")
+MODULES = sorted(path for name in FOLDERS for path in (ROOT / name).rglob("*.py") if "rivals" not in path.parts)
+ESCAPES = re.compile(
+    r"#\s*(noqa|type:\s*ignore|pyright:|pragma: no cover|fmt: off)|mark\.(skip|xfail)|except (Base)?Exception\b|except:"
+)
 UNWELCOME = re.compile(r"(manager|handler|helper|utils?|common|deployment)s?$", re.IGNORECASE)
 
 
@@ -29,4 +32,3 @@ def test_a_module_stays_small_and_keeps_the_rules(path: Path) -> None:
 def test_every_folder_says_what_it_is() -> None:
     for init in (ROOT / "src").rglob("__init__.py"):
         assert ast.get_docstring(ast.parse(init.read_text())), init
-
