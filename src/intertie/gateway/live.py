@@ -12,6 +12,8 @@ import msgspec
 
 from intertie.adapters.telemetry.counters import Meters
 from intertie.adapters.telemetry.requestlog import RequestLog
+from intertie.adapters.telemetry.spans import Spans
+from intertie.adapters.telemetry.traceparent import begin
 from intertie.config.snapshot import Snapshot
 from intertie.core.clock import Clock
 from intertie.core.endpoint import Endpoint, Operation
@@ -42,12 +44,16 @@ class Books:
 
 
 class Live:
-    """See the module. `lottery` draws the lots of the router; `ready` is false before the first and while draining."""
+    """See the module. `lottery` draws the lots of the router; `ready` is false before the first and while draining.
+
+    `streams` of the requests `in_flight` have begun to be answered; `spans` is set where a collector wants them.
+    """
 
     def __init__(self, worker: WorkerId, clock: Clock, lottery: Random, books: Books, reach: Reach) -> None:
         self.worker = worker
         self.clock = clock
         self.lot = lottery.random
+        self.spans: Spans | None = None
         self.wallet, self.journal, self.meters, self.log = books.wallet, books.journal, books.meters, books.log
         self.loop = asyncio.get_running_loop()
         self.snapshot = Snapshot(version=0)
@@ -57,7 +63,8 @@ class Live:
         self.view = View(self.tables, self.states, self.lanes, Recent())
         self.retries = RetryBudget()
         self.ready = False
-        self.in_flight = 0
+        self.in_flight = self.streams = 0
+        self._lottery = lottery
         self._sequence = 0
         self._second, self._stamp = 0, ""
         self._meters_of: dict[tuple[str, str], tuple[tuple[Meter, ...], bool]] = {}
@@ -95,11 +102,17 @@ class Live:
         """A new passage, with the next sequence number of this worker."""
         self._sequence += 1
         self.in_flight += 1
-        return Passage(self.worker, self._sequence, request, operation, self.view)
+        passage = Passage(self.worker, self._sequence, request, operation, self.view)
+        if self.spans is not None:
+            headers = request.headers
+            passage.trace = begin(headers.get(b"traceparent", b""), headers.get(b"tracestate", b""), self._lottery)
+        return passage
 
     def close(self, passage: Passage) -> None:
         """A passage is over."""
         self.in_flight -= 1
+        if passage.status and passage.call is not None and passage.call.stream:
+            self.streams -= 1
 
     def stamp(self, wall: float) -> str:
         """A moment as ISO 8601 in UTC with milliseconds; the second is worked out once."""

@@ -1,4 +1,6 @@
-"""Step 9, observe: the request is counted and logged as one line: who, what, where, how long, how much; no body."""
+"""Step 9, observe: the request is counted, logged as one line (who, what, where, how long, how much; no body), and told
+as a span where a collector wants them.
+"""
 
 from intertie.core.faults import Fault
 from intertie.core.ids import RequestId
@@ -18,8 +20,11 @@ def observe(live: Live, passage: Passage) -> None:
         live.meters.ended(model, passage.operation, principal.group if principal else "", row)
     elif fault is not None:
         live.meters.refused(model, passage.operation, fault, now() - passage.request.received)
-    if live.log is not None:
-        live.log.write(_line(live, passage, row))
+    if live.log is not None or passage.trace is not None:
+        line = _line(live, passage, row)
+        if live.log is not None:
+            live.log.write(line)
+        _trace(live, passage, line)
 
 
 def note(live: Live, name: RequestId, fault: Fault) -> None:
@@ -27,6 +32,12 @@ def note(live: Live, name: RequestId, fault: Fault) -> None:
     live.meters.refused("", "", fault, 0.0)
     if live.log is not None:
         live.log.write(Observation(live.stamp(live.clock.wall()), name, "refused", fault.status, fault.code))
+
+
+def _trace(live: Live, passage: Passage, line: Observation) -> None:
+    if live.spans is not None and passage.trace is not None:
+        ended = live.clock.wall()
+        live.spans.ended(passage.trace, line, ended - (now() - passage.request.received), ended)
 
 
 def _line(live: Live, passage: Passage, row: Settled | None) -> Observation:

@@ -7,6 +7,7 @@ from it, whichever way the request ended.
 import asyncio
 from typing import NamedTuple
 
+from intertie.adapters.telemetry.traceparent import TraceContext
 from intertie.core.call import Call
 from intertie.core.endpoint import Operation
 from intertie.core.faults import Fault
@@ -56,11 +57,14 @@ class Attempt:
 
 
 class Passage:
-    """See the module. `name` is the request's id; `body` a whole answer, or the tail of a stream that has begun."""
+    """See the module. `name` is the request's id; `body` a whole answer, or the tail of a stream that has begun.
+
+    `status` is 0 until there is an answer; `trace` our span, where spans are wanted.
+    """
 
     __slots__ = (
         "attempt", "body", "call", "choice", "cost", "fault", "holds", "name", "operation", "plan", "principal",
-        "request", "row", "sequence", "status", "view",
+        "request", "row", "sequence", "status", "trace", "view",
     )  # fmt: skip
 
     def __init__(self, worker: WorkerId, sequence: int, request: Request, operation: Operation, view: View) -> None:
@@ -80,6 +84,7 @@ class Passage:
         self.cost: Nano | None = None
         self.status = 0
         self.body = b""
+        self.trace: TraceContext | None = None
 
     @property
     def attempts(self) -> int:

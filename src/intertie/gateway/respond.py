@@ -24,6 +24,7 @@ _EVENTS = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-
 def begin(live: Live, passage: Passage) -> tuple[int, bytes]:
     """Status and headers of a streamed answer, made when its first byte is here."""
     passage.status = 200
+    live.streams += 1
     return 200, _EVENTS + _headers(live, passage)
 
 

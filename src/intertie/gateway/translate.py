@@ -16,15 +16,19 @@ def translate(passage: Passage, lane: Lane) -> bytes:
     assert call is not None and holds is not None
     must_bound = call.max_output is None and any(lease.money for lease, _ in holds.taken)
     body = body_for(call, endpoint.upstream_model, endpoint.max_output if must_bound else None)
-    headers = passage.request.headers
-    extra = b""
-    for known in _FORWARDED:
-        if known in headers:
-            extra += known + b": " + headers[known] + b"\r\n"
     return b"%b%d\r\nx-request-id: %b\r\n%b\r\n%b" % (
         lane.heads[call.operation],
         len(body),
         passage.name.encode(),
-        extra,
+        passage.trace.headers() if passage.trace else _passed_on(passage.request.headers),
         body,
     )
+
+
+def _passed_on(headers: dict[bytes, bytes]) -> bytes:
+    """The caller's own trace headers: without spans of ours the gateway is a bystander."""
+    lines = b""
+    for known in _FORWARDED:
+        if known in headers:
+            lines += known + b": " + headers[known] + b"\r\n"
+    return lines
