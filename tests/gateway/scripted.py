@@ -24,7 +24,6 @@ class Line(asyncio.Protocol):
         self.lost = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport) or transport is not None
         self.transport: Any = transport
         self._endpoint.lines.append(self)
 
@@ -58,22 +57,27 @@ class Visit:
         """The body, understood."""
         return json.loads(self.body)
 
+    def write(self, data: bytes) -> None:
+        """Bytes as they are; nothing where the gateway has left."""
+        if not self.line.lost.is_set():
+            self.line.transport.write(data)
+
     def answer(self, status: int, body: bytes, headers: bytes = JSON) -> None:
         """A whole answer."""
         head = b"HTTP/1.1 %d Said\r\n%bcontent-length: %d\r\n\r\n" % (status, headers, len(body))
-        self.line.transport.write(head + body)
+        self.write(head + body)
 
     def begin(self, status: int = 200, headers: bytes = EVENTS) -> None:
         """The head of a chunked answer."""
-        self.line.transport.write(b"HTTP/1.1 %d Said\r\n%btransfer-encoding: chunked\r\n\r\n" % (status, headers))
+        self.write(b"HTTP/1.1 %d Said\r\n%btransfer-encoding: chunked\r\n\r\n" % (status, headers))
 
     def say(self, data: bytes) -> None:
         """One chunk."""
-        self.line.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        self.write(b"%x\r\n%b\r\n" % (len(data), data))
 
     def end(self) -> None:
         """The end of a chunked answer."""
-        self.line.transport.write(b"0\r\n\r\n")
+        self.write(b"0\r\n\r\n")
 
     def cut(self) -> None:
         """Close the connection without a word."""
