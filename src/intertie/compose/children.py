@@ -97,11 +97,13 @@ class Reporter(asyncio.Protocol):
     """A child's side of the line: heartbeats go up by themselves, and three events say what the child shall do.
 
     `drain`, `force` and `reload` are set by the signals above; `drain` also when the supervisor is dead, and then
-    `force` when the drain limit is over, because nobody else is left to see to it.
+    `force` when the drain limit is over, because nobody else is left to see to it. `orphaned` tells the one from the
+    other.
     """
 
     def __init__(self, drain_s: float, busy: Callable[[], int]) -> None:
         self.drain, self.force, self.reload = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.orphaned = False
         self._drain_s, self._busy = drain_s, busy
         self._state: State = "starting"
         self._line: asyncio.WriteTransport | None = None
@@ -139,6 +141,7 @@ class Reporter(asyncio.Protocol):
         """The supervisor is dead (unless it was us who closed): drain, and end by ourselves."""
         if self._line is not None:
             self.close()
+            self.orphaned = True
             self.drain.set()
             self._next = asyncio.get_running_loop().call_later(self._drain_s, self.force.set)
 

@@ -2,23 +2,25 @@
 answers the control port (metrics). It is the only process that speaks to the database.
 """
 
+import asyncio
 import os
 import socket
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 
 import msgspec
 import uvloop
 
-from intertie.adapters.telemetry.counters import Totals
 from intertie.adapters.telemetry.prometheus import MetricsPage
 from intertie.compose.children import EXIT_CONFIG, ChildOrders, Reporter, read_orders
 from intertie.compose.control_page import ControlPage
 from intertie.compose.events import hear_logging, tell
 from intertie.compose.health import LIMITS
 from intertie.compose.orders import ControlSettings
+from intertie.compose.tally import Tally
 from intertie.compose.webhooks import Webhooks
 from intertie.config.document import configured
 from intertie.config.settings import Settings, environment
@@ -33,7 +35,7 @@ from intertie.control.publish import Audience, Inputs, Publisher
 from intertie.control.sweeper import Sweeper
 from intertie.core.alert import BudgetAlert
 from intertie.core.clock import SystemClock
-from intertie.core.faults import ConfigFault, Fault
+from intertie.core.faults import ConfigFault, Fault, StoreFault
 from intertie.core.lending import Adopted, Counters, FromWorker, Hello, Publish
 from intertie.store.database import Database
 from intertie.store.migrate import migrate
@@ -54,6 +56,7 @@ class Control:
         journals.mkdir(mode=0o700, parents=True, exist_ok=True)
         host = _host_id(state)
         self._tasks, self._workers = tasks, dict[Peer[FromWorker], str]()
+        self._alone = asyncio.Event()
         self.database = Database(settings.database_url)
         self.lender = Lender(self.database, host, clock)
         self.folder = Folder(self.database, journals, host, clock)
@@ -61,14 +64,15 @@ class Control:
         webhooks = Webhooks(settings.egress.allow_private)
         self.alerter = Alerter(self.database, host, clock, _tell_alert, webhooks.post, tasks)
         self.budgets = BudgetWatch(self.database, clock)
-        self.totals = Totals()
-        self.page = ControlPage(MetricsPage(self.totals, self.budgets.left))
+        self.tally = Tally(state / "counters.bin", journals)
+        self.page = ControlPage(MetricsPage(self.tally.totals, self.budgets.left))
         cabinet = KeyCabinet(self.database, pepper_of(state, settings.secret), clock, os.urandom)
         environ = environment() | extra.environ
         inputs = Inputs(str(state), dict(extra.flags), environ)
         self.publisher = Publisher(inputs, cabinet, clock, Audience(self._publish, _tell_fault))
         socket_path = Path(extra.control_socket)
-        socket_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._run = socket_path.parent
+        _make_private(self._run)
         decoder = msgspec.msgpack.Decoder[FromWorker](FromWorker)
         self._link = LinkServer(socket_path, decoder, self._hear, _greeted_by_hello, self._closed)
 
@@ -85,10 +89,17 @@ class Control:
             self.sweeper.run(),
             self.alerter.run(self.folder.reached),
             self.budgets.run(),
+            self.tally.run(),
             self.publisher.watch(_PUBLISH_EVERY_S),
         ):
             self._tasks.start(loop)
         self.page.ready = True
+
+    async def until_alone(self, limit: asyncio.Event) -> None:
+        """Until no worker is linked any more, or the limit is over."""
+        if self._workers:
+            waits = [self._tasks.start(event.wait()) for event in (self._alone, limit)]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
 
     async def close(self) -> None:
         """End once the journals are folded; workers are gone or about to go."""
@@ -100,7 +111,10 @@ class Control:
         await self.sweeper.sweep()
         await self._link.close()
         await self._tasks.close(1.0)
+        self.tally.save()
         await self.database.close()
+        with suppress(OSError):
+            self._run.rmdir()
 
     def _publish(self, snapshot: Snapshot) -> None:
         self.lender.adopt(snapshot.meters)
@@ -113,13 +127,14 @@ class Control:
     def _hear(self, peer: Peer[FromWorker], message: FromWorker) -> None:
         if isinstance(message, Counters):
             if worker := self._workers.get(peer):
-                self.totals.merge(worker, message.body)
+                self.tally.merge(worker, message.body)
         elif isinstance(message, Adopted):
             if message.fault:
                 tell("snapshot_refused", worker=self._workers.get(peer, ""), why=message.fault)
         else:
             if isinstance(message, Hello):
                 self._workers[peer] = message.worker
+                self._alone.clear()
                 if (snapshot := self.publisher.snapshot) is not None:
                     peer.send(Publish(snapshot.version, pack(snapshot)))
             self.lender.on_message(peer, message)
@@ -127,13 +142,24 @@ class Control:
     def _closed(self, peer: Peer[FromWorker]) -> None:
         worker = self._workers.pop(peer, None)
         self.lender.on_gone(peer)
+        if not self._workers:
+            self._alone.set()
         if worker is not None:
-            self.totals.gone(worker)
+            self.tally.totals.silent(worker)
             self.sweeper.wake()
 
 
 def _greeted_by_hello(peer: Peer[FromWorker]) -> None:
     """A worker is known from its first word on."""
+
+
+def _make_private(folder: Path) -> None:
+    """A folder that only we may enter: whoever could listen there in our place would lend to our workers."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    except OSError as error:
+        raise ConfigFault(f"this folder cannot be made private: {error.strerror}", file=str(folder)) from None
 
 
 def _host_id(state: Path) -> str:
@@ -172,9 +198,14 @@ async def run(orders: ChildOrders, line: socket.socket) -> int:
     except ConfigFault as fault:
         tell("cannot_start", why=fault.message)
         return EXIT_CONFIG
+    except StoreFault as fault:
+        tell("cannot_start", why=fault.message)
+        return os.EX_UNAVAILABLE
     reporter.ready()
     await reporter.drain.wait()
     reporter.draining()
+    if reporter.orphaned:  # else the supervisor has waited for the workers
+        await control.until_alone(reporter.force)
     await control.close()
     await server.close(1.0)
     reporter.close()

@@ -6,6 +6,7 @@ control process is away it serves on what it holds and tries the link again and 
 
 import asyncio
 import gc
+import os
 import socket
 import sys
 import traceback
@@ -18,12 +19,13 @@ import uvloop
 
 from intertie.adapters.telemetry.counters import Gauges, Meters
 from intertie.adapters.telemetry.requestlog import RequestLog
-from intertie.compose.children import ChildOrders, Reporter, read_orders
+from intertie.adapters.telemetry.spans import open_spans
+from intertie.compose.children import EXIT_CONFIG, ChildOrders, Reporter, read_orders
 from intertie.compose.events import tell
 from intertie.compose.orders import WorkerSettings
 from intertie.config.snapshot import Snapshot, unpack
 from intertie.core.clock import SystemClock
-from intertie.core.faults import Fault
+from intertie.core.faults import ConfigFault, Fault, StoreFault
 from intertie.core.ids import worker_id
 from intertie.core.lending import Adopted, Counters, FromLender, FromWorker, Publish
 from intertie.gateway.front import Front
@@ -60,7 +62,10 @@ class Worker:
         self._meters = Meters(f"worker-{orders.slot}")
         self._journal = JournalWriter(state / "journal", self.id, settings.journal_fsync)
         self._log = RequestLog(_STDOUT)
-        self._slot = orders.slot
+        self._name = f"worker-{orders.slot}"
+        self._traced_to = ""
+        self._tracing = asyncio.Lock()
+        self._server: Server | None = None
         self._has_snapshot = asyncio.Event()
         books = Books(self._wallet, self._journal, self._meters, self._log)
         self.live = Live(self.id, clock, Random(SystemRandom().getrandbits(64)), books, Reach(tasks, settings.proxy))
@@ -76,19 +81,41 @@ class Worker:
 
     def count(self, server: Server) -> None:
         """Begin to report counters, with the server's gauges among them."""
-        self._tasks.start(self._report(server))
+        self._server = server
+        self._tasks.start(self._report())
+
+    async def trace(self) -> None:
+        """Send spans where the snapshot in force says, if anywhere. Loading the SDK and its good-bye take a thread."""
+        async with self._tracing:
+            endpoint = self.live.snapshot.otlp_endpoint
+            if endpoint == self._traced_to:
+                return
+            old, self.live.spans, self._traced_to = self.live.spans, None, endpoint
+            try:
+                if endpoint:
+                    self.live.spans = await asyncio.to_thread(open_spans, endpoint, self._name)
+            except ConfigFault as fault:
+                tell("spans_off", worker=self.id, why=fault.message)
+            if old is not None:
+                await asyncio.to_thread(old.close)
 
     async def close(self) -> None:
-        """Give back what is free, write what waits."""
+        """Give back what is free, tell the last counts, write what waits."""
+        self._wallet.leave()
+        self._say(Counters(self._counted()))
         await self._link.close()
         self._journal.close()
         self._log.close()
+        if self.live.spans is not None:
+            await asyncio.to_thread(self.live.spans.close)
 
     def _adopt(self, snapshot: Snapshot) -> None:
         if snapshot.version <= self.live.snapshot.version:
             return
         self.live.log = self._log if snapshot.log_requests else None
         self.live.adopt(snapshot)
+        if self._has_snapshot.is_set():
+            self._tasks.start(self.trace())
         self._has_snapshot.set()
 
     def _hear(self, message: FromLender) -> None:
@@ -119,50 +146,67 @@ class Worker:
                     self._wallet.on_link(True)
             await asyncio.sleep(_RELINK_S)
 
-    async def _report(self, server: Server) -> None:
+    async def _report(self) -> None:
         while True:
             await asyncio.sleep(_COUNTERS_EVERY_S)
-            queued = {name: lane.pool.waiting for name, lane in self.live.lanes.items() if lane.pool.waiting}
-            self._meters.gauges = Gauges(self.live.in_flight, 0, server.connections, queued)
-            self._meters.journal_bytes, self._meters.log_dropped = self._journal.written, self._log.dropped
-            self._say(Counters(self._meters.snapshot()))
+            self._say(Counters(self._counted()))
             self._wallet.tick()
+
+    def _counted(self) -> bytes:
+        live, meters = self.live, self._meters
+        queued = {name: lane.pool.waiting for name, lane in live.lanes.items() if lane.pool.waiting}
+        connections = self._server.connections if self._server else 0
+        meters.gauges = Gauges(live.in_flight, live.streams, connections, queued)
+        meters.journal_bytes, meters.log_dropped = self._journal.written, self._log.dropped
+        return meters.snapshot()
 
 
 def _crashed(error: BaseException) -> None:
     tell("crash", where="worker", error="".join(traceback.format_exception(error, limit=-8)))
 
 
-async def run(orders: ChildOrders, line: socket.socket) -> None:
-    """Serve until told to stop; returns when the last request is answered or the drain limit is over."""
+async def run(orders: ChildOrders, line: socket.socket) -> int:
+    """Serve until told to stop; returns the exit status when all is answered or the drain limit is over."""
     tasks = Tasks(_crashed)
     settings = orders.settings_as(WorkerSettings)
-    worker = Worker(orders, settings, tasks)
+    try:
+        tls = server_context(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
+    except OSError as error:
+        tell("cannot_start", why=f"the certificate {settings.tls_cert} or its key cannot be used: {error}")
+        return EXIT_CONFIG
+    try:
+        worker = Worker(orders, settings, tasks)
+    except StoreFault as fault:
+        tell("cannot_start", why=fault.message)
+        return os.EX_IOERR
     reporter = await Reporter.open(orders, line, lambda: worker.live.in_flight)
     snapshot = await worker.first_snapshot(reporter.drain)
-    if snapshot is None:
-        await worker.close()
-        reporter.close()
-        return
-    server = Server(Front(worker.live), snapshot.server, _crashed)
-    tls = server_context(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
-    for listener in orders.listeners():
-        await server.listen(listener, tls)
-    worker.count(server)
-    worker.live.ready = True
-    reporter.ready()
-    await reporter.drain.wait()
-    worker.live.ready = False
-    reporter.draining()
-    server.drain()
-    while server.connections and not reporter.force.is_set():  # idle ones are given time to be left in peace
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_DRAIN_LOOK_S):
-                await reporter.force.wait()
-    await server.close(0)
+    if snapshot is not None:
+        await worker.trace()
+        server = Server(Front(worker.live), snapshot.server, _crashed)
+        for listener in orders.listeners():
+            await server.listen(listener, tls)
+        worker.count(server)
+        worker.live.ready = True
+        reporter.ready()
+        await reporter.drain.wait()
+        worker.live.ready = False
+        reporter.draining()
+        await _drain(server, reporter.force)
     await worker.close()
     reporter.close()
     await tasks.close(1.0)
+    return 0
+
+
+async def _drain(server: Server, force: asyncio.Event) -> None:
+    """Take nothing new; until every caller has left (idle ones are given time to go in peace), or told to end now."""
+    server.drain()
+    while server.connections and not force.is_set():
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_LOOK_S):
+                await force.wait()
+    await server.close(0)
 
 
 def main() -> None:
@@ -170,7 +214,7 @@ def main() -> None:
     orders, line = read_orders(sys.argv)
     gc.freeze()  # what was imported stays: the collector need not look at it again and again
     gc.set_threshold(*_GC_THRESHOLDS)
-    uvloop.run(run(orders, line))
+    sys.exit(uvloop.run(run(orders, line)))
 
 
 if __name__ == "__main__":

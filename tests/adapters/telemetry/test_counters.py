@@ -2,6 +2,9 @@
 
 from timeit import repeat
 
+import msgspec
+import pytest
+
 from intertie.adapters.telemetry.counters import (
     DURATION_BOUNDS,
     MAX_SERIES,
@@ -97,16 +100,27 @@ def test_totals_add_workers_and_never_go_back_when_one_dies() -> None:
     assert len(totals.readings()) == 2, "one living worker, and one row for all the dead of the slot"
 
 
-def test_totals_outlive_the_control_process_and_the_dead_hold_no_gauges() -> None:
+def test_totals_outlive_the_control_process_and_only_the_heard_have_gauges() -> None:
     totals = Totals()
-    meters = Meters("worker-0")
-    meters.ended("chat", "chat", "", settled())
-    meters.gauges.in_flight = 5
-    totals.merge("w0", meters.snapshot())
+    for worker in ("w0", "w1"):
+        meters = Meters(worker)
+        meters.ended("chat", "chat", "", settled())
+        meters.gauges.in_flight = 5
+        totals.merge(worker, meters.snapshot())
     totals.gone("w0")
-    heir = Totals(totals.retired())
-    assert _sum(heir).requests == 1 and _sum(heir).cost_nano == 1_500
-    assert [reading.gauges.in_flight for reading in heir.readings()] == [0]
+    heir = Totals(totals.keep())
+    assert heir.workers == {"w1"}
+    assert _sum(heir).requests == 2 and _sum(heir).cost_nano == 3_000
+    assert [reading.gauges.in_flight for reading in heir.readings()] == [0, 0]
+    heir.merge("w1", meters.snapshot())
+    assert _sum(heir).requests == 2, "who is heard again is not counted twice"
+    heir.gone("w1")
+    assert _sum(Totals(heir.keep())).requests == 2
+
+
+def test_kept_bytes_that_are_something_else_are_refused() -> None:
+    with pytest.raises(msgspec.DecodeError):
+        Totals(b"nonsense")
 
 
 def test_counting_a_request_costs_about_a_microsecond() -> None:

@@ -189,22 +189,45 @@ class Meters:
         return self._series.setdefault(labels, Series.empty())
 
 
+class _Kept(msgspec.Struct, array_like=True):
+    """What outlives the control process: the last readings of workers not known to be dead, and the counts of the dead."""
+
+    alive: dict[WorkerId, Reading]
+    retired: list[Reading]
+
+
 class Totals:
     """The sum over all workers, on the control side: what the dead had counted stays counted.
 
-    `retired` is what an earlier life of the control process kept (see `retired`), so that its own restart does not
-    make a counter go back either.
+    `kept` is what an earlier life of the control process left (see `keep`), so that its own restart does not make a
+    counter go back either. Raises msgspec.DecodeError if these bytes are something else.
     """
 
-    def __init__(self, retired: bytes = b"") -> None:
+    def __init__(self, kept: bytes = b"") -> None:
         self._alive: dict[WorkerId, Reading] = {}
         self._retired: dict[str, Reading] = {}
-        for reading in msgspec.msgpack.decode(retired, type=list[Reading]) if retired else ():
-            self._retire(reading)
+        if kept:
+            earlier = msgspec.msgpack.decode(kept, type=_Kept)
+            for reading in earlier.retired:
+                self._retire(reading)
+            self._alive = earlier.alive
+            for worker in earlier.alive:
+                self.silent(worker)
+
+    @property
+    def workers(self) -> set[WorkerId]:
+        """Whose readings are here and who is not gone."""
+        return set(self._alive)
 
     def merge(self, worker: WorkerId, body: bytes) -> None:
         """Take a worker's latest reading; raises msgspec.DecodeError if the bytes are none."""
         self._alive[worker] = _decode(body)
+
+    def silent(self, worker: WorkerId) -> None:
+        """The worker is out of reach: what it has counted stands, how things are now is not known."""
+        reading = self._alive.get(worker)
+        if reading is not None:
+            self._alive[worker] = msgspec.structs.replace(reading, gauges=Gauges(), rss_bytes=0)
 
     def gone(self, worker: WorkerId) -> None:
         """The worker is dead for good (not merely out of reach): keep its counts, forget its gauges."""
@@ -212,9 +235,9 @@ class Totals:
         if reading is not None:
             self._retire(reading)
 
-    def retired(self) -> bytes:
-        """The counts of the dead, to be kept beside the state."""
-        return msgspec.msgpack.encode(list(self._retired.values()))
+    def keep(self) -> bytes:
+        """All that is counted, to be kept beside the state."""
+        return msgspec.msgpack.encode(_Kept(self._alive, list(self._retired.values())))
 
     def readings(self) -> list[Reading]:
         """One reading per living worker, and one per process name for all its dead lives."""
