@@ -1,18 +1,26 @@
-"""The `intertie` command. Each verb is loaded only when it is used, so that every verb starts quickly.
+"""The `intertie` command. Each verb is loaded only when it is used, so that every verb starts quickly."""
 
-Exit codes: 0 done · 1 the thing asked about is not well (an invalid file, a ledger with findings) · 2 the command was
-used wrongly · 3 the gateway or its store could not be reached · 130 stopped by Ctrl-C.
-"""
-
+import os
 import sys
+from collections.abc import Sequence
+from typing import Any
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from intertie import __version__
 from intertie.cli.screen import complain
-from intertie.core.faults import ConfigFault, Fault
+from intertie.core.faults import CallerFault, ConfigFault, Fault
 
-WRONG_USE, UNREACHABLE, INTERRUPTED = 2, 3, 130
+DONE, UNWELL, WRONG_USE, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
+
+EXIT_CODES = {
+    DONE: "done",
+    UNWELL: "the thing asked about is not well: an invalid configuration, a ledger with findings, a target missed",
+    WRONG_USE: "the command was used wrongly, or names what does not exist",
+    UNREACHABLE: "the gateway or its database could not be reached",
+    INTERRUPTED: "stopped by Ctrl-C",
+}
+"""What every verb's exit code says. Complaints go to standard error, results to standard output."""
 
 _VERBS = {
     "serve": "intertie.cli.serve:serve",
@@ -28,7 +36,7 @@ _NESTED = {
     "keys": ("Make, list and revoke keys.", {
         "create": "intertie.cli.keys:create", "list": "intertie.cli.keys:show", "revoke": "intertie.cli.keys:revoke",
     }),
-    "ledger": ("The durable record of usage and cost.", {"verify": "intertie.cli.books:verify"}),
+    "ledger": ("The durable record of usage and cost.", {"verify": "intertie.cli.books:ledger_verify"}),
     "route": ("Why a request went where it went.", {"explain": "intertie.cli.route:explain"}),
     "engine": ("Engines that stand in for real ones.", {"sim": "intertie.cli.engine:engine_sim"}),
     "bench": ("Measure the gateway beside floors and rivals.", {
@@ -40,7 +48,13 @@ _NESTED = {
 
 def build() -> App:
     """The command-line application."""
-    app = App(name="intertie", version=__version__, help="An open AI inference gateway and grid orchestrator.")
+    plain = Parameter(negative=(), show_default=_default)
+    app = App(
+        name="intertie",
+        version=__version__,
+        help="An open AI inference gateway and grid orchestrator.",
+        default_parameter=plain,
+    )
     for name, target in _VERBS.items():
         app.command(target, name=name)
     for group, (description, verbs) in _NESTED.items():
@@ -51,16 +65,44 @@ def build() -> App:
     return app
 
 
-def main() -> None:
-    """Run the verb named on the command line and exit with its code."""
+def load_all(app: App) -> None:
+    """Load the verbs of an application, so that each has its description."""
+    for each in app.resolved_commands().values():
+        load_all(each)
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the verb that these words name and return its exit code; wrong use of flags raises SystemExit."""
+    app = build()
+    if not words or {"--help", "-h"} & set(words):
+        load_all(app)
     try:
-        code = build()(sys.argv[1:], result_action="return_value")
+        code = app(words, result_action="return_value")
+        sys.stdout.flush()
     except ConfigFault as fault:
         complain(str(fault))
-        code = 1
+        return UNWELL
+    except CallerFault as fault:
+        complain(str(fault))
+        return WRONG_USE
     except Fault as fault:
         complain(str(fault))
-        code = UNREACHABLE
+        return UNREACHABLE
     except KeyboardInterrupt:
-        code = INTERRUPTED
-    sys.exit(code if isinstance(code, int) else 0)
+        return INTERRUPTED
+    except BrokenPipeError:  # who read our output has seen enough; the interpreter must not try to flush it again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    return code if isinstance(code, int) else DONE
+
+
+def main() -> None:
+    """Run the verb named on the command line and exit with its code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def _default(value: Any) -> str | None:
+    """A default as help shows it; those that say nothing are left out."""
+    if value is None or value is False or value in ("", ()):
+        return None
+    return str(value).strip("(),").replace("'", "")
