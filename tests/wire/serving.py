@@ -44,6 +44,7 @@ class Serving:
 
     def __init__(self, server: Server, app: Scripted, port: int, crashes: list[BaseException]) -> None:
         self.server, self.app, self.port, self.crashes = server, app, port, crashes
+        self.callers: list[Caller] = []
 
     @classmethod
     async def start(
@@ -63,7 +64,9 @@ class Serving:
 
     async def caller(self) -> "Caller":
         """Connect."""
-        return Caller(*await asyncio.open_connection("127.0.0.1", self.port))
+        caller = Caller(*await asyncio.open_connection("127.0.0.1", self.port))
+        self.callers.append(caller)
+        return caller
 
     async def say(self, message: bytes, seconds: float = 3.0) -> bytes:
         """Connect, send, and read until the server closes."""
