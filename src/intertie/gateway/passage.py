@@ -25,6 +25,9 @@ from intertie.policy.routing.state import EndpointState, Flight
 from intertie.policy.routing.table import Table
 from intertie.wire.server import Request
 
+UNANSWERED = Fault("The gateway failed to answer; this is a defect, and it was reported.")
+"""The fault of a passage until it is answered or another is known: what a defect leaves behind is no success."""
+
 
 class View(NamedTuple):
     """What one snapshot offers. A request keeps the view it began with, whatever is published while it waits."""
@@ -79,7 +82,7 @@ class Passage:
         self.holds: Holds | None = None
         self.plan: Plan | None = None
         self.attempt: Attempt | None = None
-        self.fault: Fault | None = None
+        self.fault: Fault | None = UNANSWERED
         self.row: Settled | None = None
         self.cost: Nano | None = None
         self.status = 0
