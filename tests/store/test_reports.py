@@ -6,12 +6,13 @@ from random import Random
 import msgspec
 import pytest
 
-from intertie.core.principal import Meter
+from intertie.core.principal import Meter, StoredKey
 from intertie.sim.percentile import percentile
 from intertie.store import schema
 from intertie.store.books import Books
 from intertie.store.database import Database
 from intertie.store.reports import BY, By, RequestRow, UsageRow, accounts, has_books, request, usage
+from intertie.store.stored_keys import add_key
 
 DAY = 86_400.0
 NOON = 20_000 * DAY + DAY / 2  # 2024-10-04
@@ -66,14 +67,17 @@ async def test_of_the_named_accounts_those_that_exist(database: Database) -> Non
 
 
 async def test_a_request_is_found_by_its_id_only(database: Database) -> None:
-    await write(database, row(1), row(2, outcome="", closed_at=None, cost_nano=None, plan=None, worker="w2"))
+    await write(database, row(1), row(2, outcome="", closed_at=None, cost_nano=None, plan=None, worker="w2", key_id=""))
+    async with database.write() as connection:
+        await add_key(connection, StoredKey("key_1", "00", "ci"))
     async with database.read() as connection:
         found = await request(connection, "w1", 1)
         unsettled = await request(connection, "w2", 2)
         assert await request(connection, "w1", 2) is None
     assert isinstance(found, RequestRow)
-    assert msgspec.structs.asdict(found) == {name: value for name, value in row(1).items() if name != "closed_at"}
-    assert unsettled is not None and unsettled.cost_nano is None and unsettled.plan is None
+    expected = row(1) | {"key_name": "ci"}
+    assert msgspec.structs.asdict(found) == {name: value for name, value in expected.items() if name != "closed_at"}
+    assert unsettled is not None and unsettled.cost_nano is unsettled.plan is None and unsettled.key_name == ""
 
 
 @pytest.mark.parametrize("by", BY)

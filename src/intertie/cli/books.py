@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import uvloop
 
 from intertie.cli.moments import ago, iso, shown
-from intertie.cli.screen import complain, emit, out, show_table
+from intertie.cli.screen import Json, complain, emit, out, show_table
 from intertie.cli.stored import PATIENCE_S, Gateway, On, compiled, opened
 from intertie.config.settings import Settings
 from intertie.control.budgets import BudgetState, budget_states
@@ -16,15 +17,16 @@ from intertie.core.faults import InvalidRequest
 from intertie.core.money import show_usd
 from intertie.store import reports
 from intertie.store.reports import By, UsageRow
+from intertie.store.stored_keys import all_keys
 from intertie.store.verify import Verdict, verify
 
-_BUDGETS = ("whose", "model", "period", "cap $", "spent $", "lent $", "left $", "", "%", "starts anew")
+_BUDGETS = ("whose", "model", "period", "cap $", "spent $", "lent $", "left $", "", "%", "resets")
 _USAGE = ("requests", "served", "tokens in", "cached", "tokens out", "cost $", "g CO2", "p50 ms", "p90 ms")
 _BAR = 20
 
 
-def budgets(*, json: bool = False, on: On = None) -> int:
-    """Every budget in its current period: cap, spent, lent to workers, left, and when it starts anew.
+def budgets(*, json: Json = False, on: On = None) -> int:
+    """Every budget in its current period: cap, spent, lent to workers, left, and when it resets.
 
     What is lent is held by requests under way, or kept by workers for the next ones; it is not spent yet.
 
@@ -51,7 +53,7 @@ def budgets(*, json: bool = False, on: On = None) -> int:
     return 0
 
 
-def usage(*, by: By = "group", since: str = "7d", until: str = "", json: bool = False, on: On = None) -> int:
+def usage(*, by: By = "group", since: str = "7d", until: str = "", json: Json = False, on: On = None) -> int:
     """What requests consumed and cost, summed over their group, user, key, project, model, place, day or objective.
 
     Parameters
@@ -69,22 +71,17 @@ def usage(*, by: By = "group", since: str = "7d", until: str = "", json: bool = 
     span = ago(since, now, "--since"), ago(until, now, "--until") if until else now
     if span[0] >= span[1]:
         raise InvalidRequest(f"--since {since} is not before --until {until or 'now'}", param="since")
-    rows = uvloop.run(_usage((on or Gateway()).settings(), by, *span))
-    total = _total(rows)
+    rows, keys = uvloop.run(_usage((on or Gateway()).settings(), by, *span))
     if json:
-        told = {"rows": [{by: row.name, **_usage_told(row)} for row in rows], "total": _usage_told(total)}
+        told = {"rows": [{by: row.name, **_usage_told(row)} for row in rows], "total": _usage_told(_total(rows))}
         emit({"since": iso(span[0]), "until": iso(span[1]), "by": by, **told})
-    elif rows:
-        title = f"Requests from {shown(span[0])} to {shown(span[1])} UTC"
-        shown_rows = [(row.name or "(none)", *_usage_cells(row)) for row in rows]
-        show_table(title, (by, *_USAGE), [*shown_rows, ("all", *_usage_cells(total))])
-        _note(total)
     else:
-        out().print(f"No requests from {shown(span[0])} to {shown(span[1])} UTC.")
+        named = [msgspec.structs.replace(row, name=keys.get(row.name, row.name)) for row in rows]
+        _show_usage(by, span, named)
     return 0
 
 
-def ledger_verify(*, json: bool = False, on: On = None) -> int:
+def ledger_verify(*, json: Json = False, on: On = None) -> int:
     """Check the books against themselves: ledger, charges, accounts and leases. Exit code 1 if they contradict.
 
     Parameters
@@ -114,7 +111,7 @@ def budget_told(state: BudgetState) -> dict[str, Any]:
         "lent_usd": show_usd(state.lent),
         "left_usd": show_usd(state.left),
         "percent": _percent(state),
-        "starts_anew_at": iso(state.period.end, ZoneInfo(meter.zone)),
+        "resets_at": iso(state.period.end, ZoneInfo(meter.zone)),
     }
 
 
@@ -135,9 +132,11 @@ def _bar(percent: float | None) -> str:
     return "█" * full + "░" * (_BAR - full)
 
 
-async def _usage(settings: Settings, by: By, since: float, until: float) -> Sequence[UsageRow]:
+async def _usage(settings: Settings, by: By, since: float, until: float) -> tuple[Sequence[UsageRow], dict[str, str]]:
+    """The report, and what people call the stored keys."""
     async with opened(settings) as database, database.read(PATIENCE_S) as connection:
-        return await reports.usage(connection, by, since, until)
+        keys = {key.id: f"{key.name} ({key.id})" for key in await all_keys(connection)}
+        return await reports.usage(connection, by, since, until), keys
 
 
 def _total(rows: Sequence[UsageRow]) -> UsageRow:
@@ -164,14 +163,21 @@ def _usage_told(row: UsageRow) -> dict[str, Any]:
 def _usage_cells(row: UsageRow) -> tuple[object, ...]:
     counts = [f"{count:,}" for count in (row.requests, row.served, row.prompt, row.cached, row.completion)]
     waits = ["-" if wait is None else f"{wait:,}" for wait in (_ms(row.ttft_p50_s), _ms(row.ttft_p90_s))]
-    return (*counts, show_usd(row.cost_nano), f"{row.gco2:,.3f}", *waits)
+    return (*counts, show_usd(row.cost_nano), f"{row.gco2:,.3g}", *waits)
 
 
 def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1_000, 1)
 
 
-def _note(total: UsageRow) -> None:
+def _show_usage(by: By, span: tuple[float, float], rows: Sequence[UsageRow]) -> None:
+    when = f"from {shown(span[0])} to {shown(span[1])} UTC"
+    if not rows:
+        out().print(f"No requests {when}.")
+        return
+    total = _total(rows)
+    cells = [(row.name or "(none)", *_usage_cells(row)) for row in rows]
+    show_table(f"Requests {when}", (by, *_USAGE), [*cells, ("all", *_usage_cells(total))])
     if total.under_way:
         out().print(f"{total.under_way} of them are under way: what they cost is not known yet.")
     if total.unpriced:

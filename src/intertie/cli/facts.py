@@ -7,7 +7,7 @@ from typing import Any
 import uvloop
 
 from intertie.cli.books import budget_told
-from intertie.cli.screen import emit, out, show_table
+from intertie.cli.screen import Json, emit, out, show_table
 from intertie.cli.stored import Gateway, On, compiled, opened
 from intertie.config.settings import Settings
 from intertie.config.snapshot import Snapshot
@@ -23,7 +23,7 @@ _PRICES = ("endpoint", "site", "$/M in", "$/M out", "$/M cached", "price from", 
 _SHORT = {"requests": "requests/min", "tokens": "tokens/min", "concurrent": "at once"}
 
 
-def models(*, json: bool = False, on: On = None) -> int:
+def models(*, json: Json = False, on: On = None) -> int:
     """What callers may ask for: models with their endpoints, sites and prices, and the routes over them.
 
     Parameters
@@ -43,7 +43,7 @@ def models(*, json: bool = False, on: On = None) -> int:
     return 0
 
 
-def groups(*, json: bool = False, on: On = None) -> int:
+def groups(*, json: Json = False, on: On = None) -> int:
     """The groups: what they may use, their limits and budgets, what of these is spent, and how many keys they have.
 
     Parameters

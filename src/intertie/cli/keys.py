@@ -13,8 +13,8 @@ import uvloop
 from cyclopts import Parameter
 
 from intertie.cli.moments import ahead, iso, shown
-from intertie.cli.screen import emit, out, show_table
-from intertie.cli.stored import Gateway, On, opened
+from intertie.cli.screen import Json, emit, out, show_table
+from intertie.cli.stored import Gateway, On, opened, unknown
 from intertie.config.fields import nearest
 from intertie.config.forms import NAME
 from intertie.config.wishes import Document
@@ -52,7 +52,7 @@ class Wanted:
         return ends
 
 
-def create(*, wanted: Annotated[Wanted, Parameter(name="*")], json: bool = False, on: On = None) -> int:
+def create(*, wanted: Annotated[Wanted, Parameter(name="*")], json: Json = False, on: On = None) -> int:
     """Make a key. Its secret is shown once and never stored.
 
     Parameters
@@ -77,11 +77,11 @@ def create(*, wanted: Annotated[Wanted, Parameter(name="*")], json: bool = False
     if json:
         emit({"secret": key.secret, **_told(key.stored, now)})
     else:
-        _show_new(key)
+        _show_new(key, settings.database_url)
     return 0
 
 
-def show(*, json: bool = False, on: On = None) -> int:
+def show(*, json: Json = False, on: On = None) -> int:
     """List the keys in the database, revoked and expired ones too. Keys of the file are not among them.
 
     Parameters
@@ -99,7 +99,7 @@ def show(*, json: bool = False, on: On = None) -> int:
     return 0
 
 
-def revoke(key_id: str, *, json: bool = False, on: On = None) -> int:
+def revoke(key_id: str, *, json: Json = False, on: On = None) -> int:
     """Revoke a key for good. A running gateway refuses it within a second.
 
     Parameters
@@ -156,10 +156,10 @@ def _check_names(document: Document, wanted: Wanted) -> None:
             raise InvalidRequest(f"{flag}: expected {NAME.expected}, found {value!r}", param=flag) from None
     groups = {wish.name for wish in document.groups}
     if wanted.group and wanted.group not in groups:
-        raise _unknown("--group", wanted.group, groups)
+        raise unknown("--group", wanted.group, groups)
     projects = _projects(document)
     if wanted.project and projects and wanted.project not in projects:
-        raise _unknown("--project", wanted.project, projects)
+        raise unknown("--project", wanted.project, projects)
 
 
 def _projects(document: Document) -> set[str]:
@@ -169,19 +169,16 @@ def _projects(document: Document) -> set[str]:
     return named | {wish.name for wish in document.projects} | {wish.project for wish in document.keys if wish.project}
 
 
-def _unknown(flag: str, name: str, known: Collection[str]) -> InvalidRequest:
-    hint = nearest(name, sorted(known)) or "the configuration names none"
-    return InvalidRequest(f"{flag}: there is no {flag[2:]} {name!r} ({hint})", param=flag)
-
-
-def _show_new(key: NewKey) -> None:
+def _show_new(key: NewKey, database: str) -> None:
     stored = key.stored
     owner = [f"{what} {name}" for what, name in _owners(stored) if name]
     ends = f"expires {shown(stored.expires)} UTC" if stored.expires else "does not expire"
+    place = database.rpartition("@")[2]  # without user and password
     out().print(f"{stored.id}: {', '.join([stored.name, *owner, ends])}\n\n{key.secret}\n", markup=False)
     out().print(
         "[bold]Keep it now: this is the only time it is shown.[/] What is stored cannot be turned back into it."
     )
+    out().print(f"Gateways on {place} take it up within a second.", markup=False)
 
 
 def _owners(key: StoredKey) -> tuple[tuple[str, str], ...]:

@@ -48,12 +48,11 @@ _NESTED = {
 
 def build() -> App:
     """The command-line application."""
-    plain = Parameter(negative=(), show_default=_default)
     app = App(
         name="intertie",
         version=__version__,
         help="An open AI inference gateway and grid orchestrator.",
-        default_parameter=plain,
+        default_parameter=Parameter(show_default=_default),
     )
     for name, target in _VERBS.items():
         app.command(target, name=name)

@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
+from intertie.cli.main import EXIT_CODES, build, load_all
 from intertie.config.fields import Field, fields_of, unfold
 from intertie.config.forms import NAME, Form
 from intertie.config.settings import SETTINGS
@@ -20,7 +21,24 @@ _MADE = "<!-- Made by `python -m intertie.cli.reference docs/reference`; change 
 
 def pages() -> dict[str, str]:
     """The reference pages, by file name."""
-    return {"settings.md": settings_page(), "configuration.md": configuration_page()}
+    return {"settings.md": settings_page(), "configuration.md": configuration_page(), "commands.md": commands_page()}
+
+
+def commands_page() -> str:
+    """Every verb with its flags, as `--help` tells them, and the exit codes."""
+    app = build()
+    load_all(app)
+    lines = [
+        "# Commands\n",
+        _MADE,
+        "Results go to standard output, complaints to standard error. With `--json` a result is one JSON document, in",
+        "which money is exact decimal dollars, as text.\n",
+        "| exit code | meaning |",
+        "|---|---|",
+        *(f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items()),
+    ]
+    _, _, verbs = app.generate_docs().partition("**Commands**:\n")
+    return "\n".join(lines) + "\n" + verbs.rstrip() + "\n"
 
 
 def settings_page() -> str:

@@ -3,11 +3,16 @@
 import re
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
+from cyclopts import Parameter
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
+
+Json = Annotated[bool, Parameter(negative=())]
+"""The flag that asks for one JSON document in place of words and tables."""
 
 _WIDEST = 10_000
 _FIGURE = re.compile(r"[-+$<]*\d[\d.,]*( ?[a-zA-Z%]{1,2})?")

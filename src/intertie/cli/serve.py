@@ -44,6 +44,8 @@ def serve(
         Port of the data plane (default: 4000).
     workers
         Gateway processes; 0 means one per core (default: 0).
+    more
+        Any other setting by its flag.
     """
     named = {"config": config, "state": state, "database": database, "host": host, "port": port, "workers": workers}
     flags: dict[str, object] = {name: value for name, value in named.items() if value is not None}

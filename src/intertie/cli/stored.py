@@ -3,7 +3,7 @@
 They open the database themselves, so they work whether a gateway runs or not.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,11 +12,12 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from intertie.config.document import configured
+from intertie.config.fields import nearest
 from intertie.config.settings import Settings, environment, load
 from intertie.config.snapshot import Snapshot
 from intertie.config.wishes import Document
 from intertie.control.compile import compile_snapshot
-from intertie.core.faults import StoreFault
+from intertie.core.faults import InvalidRequest, StoreFault
 from intertie.policy.keys import PEPPER_BYTES
 from intertie.store.database import Database
 from intertie.store.reports import has_books
@@ -83,6 +84,12 @@ async def opened(
         yield database
     finally:
         await database.close()
+
+
+def unknown(flag: str, name: str, known: Collection[str]) -> InvalidRequest:
+    """The complaint about a flag that names what the configuration does not have, with the nearest that it has."""
+    hint = nearest(name, sorted(known)) or ("none is near it" if known else "the configuration has none")
+    return InvalidRequest(f"{flag}: there is no {flag[2:]} {name!r} ({hint})", param=flag)
 
 
 def _is_missing(url: str) -> bool:

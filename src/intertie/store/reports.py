@@ -40,7 +40,7 @@ class UsageRow(msgspec.Struct, frozen=True):
 
 
 class RequestRow(msgspec.Struct, frozen=True):
-    """One request as the ledger knows it; `outcome` is empty while it is under way."""
+    """One request as the ledger knows it; `outcome` is empty while it is under way, `key_name` unless it is stored."""
 
     worker: WorkerId
     sequence: int
@@ -71,6 +71,7 @@ class RequestRow(msgspec.Struct, frozen=True):
     fault: str
     stream: bool
     plan: bytes | None
+    key_name: str
 
 
 async def has_books(connection: AsyncConnection) -> bool:
@@ -90,9 +91,13 @@ async def accounts(connection: AsyncConnection, names: Collection[str]) -> Seque
 
 async def request(connection: AsyncConnection, worker: WorkerId, sequence: int) -> RequestRow | None:
     """One request, or None if the ledger does not have it (yet)."""
-    table = schema.ledger
-    columns = [table.c[name] for name in RequestRow.__struct_fields__]
-    query = select(*columns).where(table.c.worker == worker, table.c.sequence == sequence)
+    table, key = schema.ledger, schema.api_key
+    *columns, _ = RequestRow.__struct_fields__
+    query = (
+        select(*(table.c[name] for name in columns), func.coalesce(key.c.name, ""))
+        .outerjoin_from(table, key, key.c.id == table.c.key_id)
+        .where(table.c.worker == worker, table.c.sequence == sequence)
+    )
     row = (await connection.execute(query)).one_or_none()
     return None if row is None else RequestRow(*row)
 
