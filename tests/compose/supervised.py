@@ -49,11 +49,7 @@ class Supervised:
         self._told = asyncio.Condition()
 
     async def __aenter__(self) -> "Supervised":
-        self.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", __file__, msgspec.json.encode(self._wanted).decode()),
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
+        self.process = await self._start()
         self._reading = asyncio.ensure_future(self._read())
         listening = await self.until("listening")
         self.data, self.control, self.health = (
@@ -94,6 +90,13 @@ class Supervised:
         """Whether the health port says so."""
         return (await fetch(self.health, "/readyz"))[0] == 200
 
+    async def _start(self) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", __file__, msgspec.json.encode(self._wanted).decode()),
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+
     async def _read(self) -> None:
         assert self.process.stderr is not None
         async for line in self.process.stderr:
@@ -117,18 +120,23 @@ class Connection:
 
     async def get(self, path: str) -> tuple[int, bytes]:
         """One request; never tried again. Raises Refused."""
+        head, body = await self.exchange(f"GET {path} HTTP/1.1\r\nhost: test\r\n\r\n".encode())
+        return int(head.split(b" ", 2)[1]), body
+
+    async def exchange(self, message: bytes) -> tuple[bytes, bytes]:
+        """One request as its bytes, and the answer's head and body; never tried again. Raises Refused."""
         try:
             if self._writer is None:
                 self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
-            self._writer.write(f"GET {path} HTTP/1.1\r\nhost: test\r\n\r\n".encode())
-            head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
-            body = await self._body(head)
+            self._writer.write(message)
+            head = await self._reader.readuntil(b"\r\n\r\n")
+            body = await self._body(head.lower())
         except (OSError, asyncio.IncompleteReadError) as error:
             self.close()
             raise Refused(repr(error)) from None
-        if b"connection: close" in head:
+        if b"connection: close" in head.lower():
             self.close()
-        return int(head.split(b" ", 2)[1]), body
+        return head, body
 
     async def _body(self, head: bytes) -> bytes:
         if b"content-length: " in head:

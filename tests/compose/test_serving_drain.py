@@ -1,0 +1,91 @@
+"""The end of the real thing: no stream is cut that can finish in time; one that cannot is told so, and is in the books."""
+
+import asyncio
+import json
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from serving_world import SLOW, Answer, Caller, Serving, ask, chat, config, engines
+from supervised import Refused, eventually
+
+
+async def _open(gateway: Serving, tokens: int, count: int = 50) -> list["asyncio.Future[Answer]"]:
+    """So many streams, all under way."""
+    streams = [asyncio.ensure_future(ask(gateway.data, chat(tokens, stream=True))) for _ in range(count)]
+
+    async def all_open() -> bool:
+        children = (await gateway.status())["children"]
+        return sum(child["busy"] for child in children) == count
+
+    await eventually(all_open)
+    return streams
+
+
+def _end_of(answer: Answer) -> dict[str, object]:
+    """The last event of a stream that was cut; every event before it is well formed."""
+    events = [event.removeprefix(b"data: ") for event in answer.body.split(b"\n\n")]
+    assert events.pop() == b""
+    return [json.loads(event) for event in events][-1]
+
+
+async def test_fifty_open_streams_end_whole_after_sigterm_and_are_in_the_ledger(tmp_path: Path) -> None:
+    async with engines(tmp_path, SLOW) as upstream, Serving(tmp_path, config(upstream)) as gateway:
+        await gateway.until("ready")
+        await gateway.all_ready()
+        streams = await _open(gateway, tokens=50)
+        begun = time.monotonic()
+        gateway.send(signal.SIGTERM)
+
+        async def unready() -> bool:
+            return not await gateway.is_ready()
+
+        await eventually(unready)
+        assert time.monotonic() - begun < 0.5 and not any(stream.done() for stream in streams)
+        await asyncio.sleep(0.1)
+        with pytest.raises(Refused):
+            await Caller(gateway.data).ask(chat())
+        answers = await asyncio.gather(*streams)
+        assert all(answer.is_whole_stream for answer in answers)
+        assert await gateway.ended() == 0
+        rows = await gateway.ledger()
+        assert set(rows) == {answer.id for answer in answers}
+        assert {(row.outcome, row.completion) for row in rows.values()} == {("served", 50)}
+        assert (await gateway.verdict()).sound and await gateway.account() == (10**15, 2_500 * 10**9, 0)
+
+
+async def test_at_the_drain_limit_each_open_stream_gets_an_error_event_and_a_row(tmp_path: Path) -> None:
+    async with engines(tmp_path, SLOW) as upstream, Serving(tmp_path, config(upstream), "--drain-s", "1") as gateway:
+        await gateway.until("ready")
+        await gateway.all_ready()
+        streams = await _open(gateway, tokens=2_000)
+        gateway.send(signal.SIGTERM)
+        await _expect_all_told(gateway, await asyncio.gather(*streams))
+
+
+async def test_a_second_interrupt_hurries(tmp_path: Path) -> None:
+    async with engines(tmp_path, SLOW) as upstream, Serving(tmp_path, config(upstream)) as gateway:
+        await gateway.until("ready")
+        streams = await _open(gateway, tokens=2_000, count=5)
+        gateway.send(signal.SIGINT)
+        await gateway.until("draining")
+        gateway.send(signal.SIGINT)
+        begun = time.monotonic()
+        answers = await asyncio.gather(*streams)
+        assert 2.5 < time.monotonic() - begun < 5
+        await _expect_all_told(gateway, answers)
+
+
+async def _expect_all_told(gateway: Serving, answers: list[Answer]) -> None:
+    """Every stream ended with the error, every row says cut and what was delivered, and the money agrees."""
+    for answer in answers:
+        assert answer.status == 200 and _end_of(answer)["error"]["code"] == "draining", answer.body[-300:]
+    assert await gateway.ended() == 0
+    rows = await gateway.ledger()
+    assert set(rows) == {answer.id for answer in answers}
+    assert {(row.outcome, row.fault) for row in rows.values()} == {("cut", "draining")}
+    assert all(row.estimated and row.completion > 0 for row in rows.values())
+    spent = sum(row.cost_nano or 0 for row in rows.values())
+    assert spent == sum(row.completion for row in rows.values()) * 10**9
+    assert (await gateway.verdict()).sound and await gateway.account() == (10**15, spent, 0)

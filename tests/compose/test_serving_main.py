@@ -1,0 +1,45 @@
+"""The real thing, from start to metrics: ready at once, answers on three ports, counts what it served."""
+
+import json
+import time
+from pathlib import Path
+
+from serving_world import Caller, Serving, ask, chat, config, engines
+from supervised import eventually, fetch
+
+
+async def test_it_is_ready_at_once_answers_on_three_ports_and_counts_every_request(tmp_path: Path) -> None:
+    deep = tmp_path / ("a-state-folder-that-lies-deeper-than-a-socket-may" * 2)
+    deep.mkdir()
+    begun = time.monotonic()
+    async with engines(tmp_path) as upstream, Serving(deep, config(upstream)) as gateway:
+        ready = await gateway.until("ready")
+        assert time.monotonic() - begun < 3 and float(str(ready["after_s"])) < 3
+        await gateway.all_ready()
+        for port in (gateway.data, gateway.control, gateway.health):
+            for path in ("/livez", "/readyz", "/health/liveness", "/health/readiness"):
+                assert (await fetch(port, path))[0] == 200, (port, path)
+        callers = [Caller(gateway.data) for _ in range(8)]
+        answers = [await caller.ask(chat(3, stream=number % 2 == 0)) for caller in callers for number in range(5)]
+        assert {answer.status for answer in answers} == {200}
+        refused = [await ask(gateway.data, {**chat(), "model": "no-such-model"}) for _ in range(4)]
+        assert {answer.status for answer in refused} == {404}
+        for caller in callers:
+            caller.close()
+
+        async def all_counted() -> bool:
+            return await gateway.counted() == 44
+
+        await eventually(all_counted)
+        page = await gateway.metrics()
+        streams = sum(value for (name, _), value in page.items() if name == "intertie_streams_total")
+        output = sum(value for (name, labels), value in page.items()
+                     if name == "intertie_tokens_total" and ("type", "output") in labels)  # fmt: skip
+        assert (streams, output) == (24, 120)
+        left = next(value for (name, _), value in page.items() if name == "intertie_budget_remaining_usd")
+        assert left <= 1_000_000
+        rows = await gateway.closed(40)
+        assert set(rows) == {answer.id for answer in answers} and (await gateway.verdict()).sound
+        assert await gateway.stop() == 0
+    lines = [json.loads(line) for line in (deep / "requests.log").read_text().splitlines()]
+    assert len(lines) == 44 and {line["request"] for line in lines} >= set(rows)
