@@ -21,7 +21,7 @@ import uvloop
 
 from bench.upstream import MODEL
 from intertie.core.endpoint import Origin
-from intertie.sim.caller import CallerConnection, Reply, connect, encode_request
+from intertie.sim.caller import CallerConnection, Reply, connect, encode_request, until
 from intertie.sim.percentile import percentiles
 
 PATH = "/v1/chat/completions"
@@ -135,7 +135,7 @@ class _Run:
             self._began = time.perf_counter()
             for index in indices:
                 due = self._began + index / rate
-                await asyncio.sleep(max(0.0, due - time.perf_counter()))
+                await until(due)
                 if not self._goes_on:
                     break
                 await self._mend()

@@ -176,6 +176,14 @@ async def connect(
     return caller
 
 
+async def until(due: float) -> None:
+    """Wait until `time.perf_counter` reads `due`, never less: a timer of the loop may be a millisecond early."""
+    left = due - time.perf_counter()
+    while left > 0:
+        await asyncio.sleep(left)
+        left = due - time.perf_counter()
+
+
 def encode_request(path: str, host: str, headers: dict[str, str], body: bytes) -> bytes:
     """The bytes of a POST request with a JSON body."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
