@@ -97,6 +97,7 @@ def cuts(*parts: bytes, reset: bool = False) -> Step:
         if reset:
             sock = visit.writer.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            visit.writer.transport.abort()
         visit.writer.close()
 
     return step

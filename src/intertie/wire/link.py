@@ -77,8 +77,8 @@ class Peer(asyncio.Protocol, Generic[M]):
                 self._on_message(self, message)
         except msgspec.DecodeError:
             self.close()
-            return
-        del buffer[:start]
+        finally:
+            del buffer[:start]
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The link is down."""
