@@ -1,6 +1,6 @@
 """The request log: one line of JSON per request, written by a thread so that a slow reader never stops the gateway.
 
-Lines are gathered for `FLUSH_S` or until `FLUSH_BYTES` and leave in one `os.write`. Into a pipe or a socket, which
+Lines are gathered for `FLUSH_S` and leave in one `os.write` per `FLUSH_BYTES`. Into a pipe or a socket, which
 several workers may share, they leave in parts of whole lines of at most `PIPE_BUF` bytes, which the kernel does not
 interleave. When more than `LIMIT_BYTES` wait because nobody reads, further lines are dropped, counted, and told in a
 line of their own. Control characters are escaped: what a caller sent can neither end a line nor paint a terminal.
@@ -11,6 +11,7 @@ import os
 import select
 import stat
 import threading
+from collections import deque
 
 import msgspec
 
@@ -31,66 +32,52 @@ def one_line(seen: Observation) -> bytes:
 
 
 class RequestLog:
-    """Writes to a file descriptor that it does not own (standard output, or a file opened for appending)."""
+    """Writes to a file descriptor that it does not own (standard output, or a file opened for appending).
+
+    The thread looks by itself every `FLUSH_S`: to wake it for each line would cost the request more than the line.
+    What each side counts only that side writes, so neither waits for the other.
+    """
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
         mode = os.fstat(fd).st_mode
         self._part = select.PIPE_BUF if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else FLUSH_BYTES
-        self._lock = threading.Lock()
-        self._lines: list[bytes] = []
-        self._waiting = 0
-        self._untold = 0
-        self._some, self._full = threading.Event(), threading.Event()
-        self._closing = False
-        self.dropped = 0
+        self._lines: deque[bytes] = deque()
+        self._added = self._refused = 0  # bytes taken in, lines refused: by the requests' side
+        self._left = self._lost = self._told = 0  # bytes gone, lines lost, lines told of: by the thread
+        self._closing = threading.Event()
         # A daemon: a reader that has stopped for good must not keep the process from ending.
         self._writer = threading.Thread(target=self._write_on, name="request-log", daemon=True)
         self._writer.start()
 
+    @property
+    def dropped(self) -> int:
+        """Lines that nobody will read."""
+        return self._refused + self._lost
+
     def write(self, seen: Observation) -> None:
         """Add a line; returns at once."""
         line = one_line(seen)
-        with self._lock:
-            if self._waiting + len(line) > LIMIT_BYTES:
-                self.dropped += 1
-                self._untold += 1
-                return
-            self._lines.append(line)
-            self._waiting += len(line) + 1
-        if not self._some.is_set():
-            self._some.set()
-        if self._waiting >= FLUSH_BYTES:
-            self._full.set()
+        if self._added - self._left + len(line) > LIMIT_BYTES:
+            self._refused += 1
+            return
+        self._added += len(line) + 1
+        self._lines.append(line)
 
     def close(self) -> None:
         """Write what waits; gives up after `CLOSE_S` if nobody reads."""
-        self._closing = True
-        self._full.set()
-        self._some.set()
+        self._closing.set()
         self._writer.join(CLOSE_S)
 
     def _write_on(self) -> None:
-        while not self._closing:
-            self._some.wait()
-            self._full.wait(FLUSH_S)
-            self._some.clear()
-            self._full.clear()
-            self._write_out(self._take())
-        self._write_out(self._take())
+        while not self._closing.wait(FLUSH_S):
+            self._write_out()
+        self._write_out()
 
-    def _take(self) -> list[bytes]:
-        with self._lock:
-            lines, self._lines = self._lines, []
-            if self._untold:
-                lines.append(_encode({"event": "request_log_lines_dropped", "lines": self._untold}))
-                self._waiting += len(lines[-1]) + 1
-                self._untold = 0
-        return lines
-
-    def _write_out(self, lines: list[bytes]) -> None:
-        part = bytearray()
-        for line in lines:
+    def _write_out(self) -> None:
+        lines, part = self._lines, bytearray()
+        while lines:
+            line = lines.popleft()
             if part and len(part) + len(line) >= self._part:
                 self._write_part(part)
                 part = bytearray()
@@ -98,17 +85,22 @@ class RequestLog:
             part += b"\n"
         if part:
             self._write_part(part)
+        if self._refused > self._told:
+            untold, self._told = self._refused - self._told, self._refused
+            self._put(_encode({"event": "request_log_lines_dropped", "lines": untold}) + b"\n")
 
     def _write_part(self, part: bytearray) -> None:
-        rest = memoryview(part)
+        if not self._put(part):
+            self._lost += part.count(b"\n")
+        self._left += len(part)
+
+    def _put(self, data: bytes | bytearray) -> bool:
+        rest = memoryview(data)
         while rest:
             try:
                 rest = rest[os.write(self._fd, rest) :]
             except BlockingIOError:  # somebody made the shared descriptor non-blocking
                 select.select((), (self._fd,), ())
             except OSError:  # the reader has closed its end
-                with self._lock:
-                    self.dropped += part.count(b"\n")
-                break
-        with self._lock:
-            self._waiting -= len(part)
+                return False
+        return True
