@@ -1,4 +1,4 @@
-"""The real thing for tests: `intertie serve` with its workers and control process, over simulated engines in this one."""
+"""The real thing for tests: `intertie serve` with all its processes, over simulated engines in this one."""
 
 import asyncio
 import json
@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Select, select
 from supervised import Connection, Refused, Supervised, eventually, fetch, lives
 
+from intertie.config.settings import environment
 from intertie.core.ids import parse_request_id, request_id
 from intertie.sim.engine.batching import EngineSpeed
 from intertie.sim.engine.fleet import running_engine
@@ -206,7 +207,7 @@ class Serving(Supervised):
         keys = {"DEV_KEY": KEY, "OTHER_KEY": OTHER_KEY}
         with self.file.with_name("requests.log").open("ab") as log:
             return await asyncio.create_subprocess_exec(
-                *command, stdout=log, stderr=PIPE, env=os.environ | keys, start_new_session=True
+                *command, stdout=log, stderr=PIPE, env=environment() | keys, start_new_session=True
             )
 
     async def __aexit__(self, *_: object) -> None:

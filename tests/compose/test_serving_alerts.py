@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from sqlalchemy import select
 from serving_world import Serving, ask, chat, config, engines
+from sqlalchemy import select
 from supervised import eventually
 
 from intertie.store import schema

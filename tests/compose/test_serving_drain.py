@@ -1,4 +1,4 @@
-"""The end of the real thing: no stream is cut that can finish in time; one that cannot is told so, and is in the books."""
+"""The end of the real thing: no stream is cut that can finish in time; one that cannot is told so, and is booked."""
 
 import asyncio
 import json
