@@ -32,6 +32,7 @@ from scripted import (
 )
 from world import PRICE, World, endpoint, gateway, snapshot
 
+from intertie.config.snapshot import UpstreamLimits
 from intertie.core.principal import Meter
 from intertie.core.record import Admitted, Settled
 from intertie.core.usage import NOTHING, Usage
@@ -39,6 +40,7 @@ from intertie.sim.engine.batching import EngineSpeed
 from intertie.sim.engine.fleet import running_engine
 from intertie.sim.engine.journal import Entry
 from intertie.sim.engine.options import EngineOptions
+from intertie.wire.relay import Stream
 
 BUDGET = Meter("budget", "usd", 10**9, "group devs")
 CALLS = Meter("calls", "concurrent", 64, "group devs")
@@ -209,6 +211,37 @@ async def test_one_who_leaves_takes_nobody_elses_connection(tmp_path: Path, upst
                 assert (await second.answer()).status == 200
             await until(lambda: world.live.in_flight == 0)
             assert len(world.settled()) == 2 * count
+
+
+async def test_a_slow_reader_leaves_no_connection_paused(
+    tmp_path: Path, upstream: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader who is too slow for the very last chunk pauses a connection that the next one gets."""
+    begun, end = asyncio.Event(), b"%x\r\n%b\r\n0\r\n\r\n" % (len(DONE), DONE)
+    relayed = Stream.on_body
+
+    def on_body(stream: Stream, data: bytes) -> None:
+        relayed(stream, data)
+        if DONE in data:
+            stream._reply.pause()
+
+    async def script(visit: Visit) -> None:
+        visit.begin()
+        visit.say(token("Hi"))
+        await begun.wait()
+        visit.write(end)
+
+    monkeypatch.setattr(Stream, "on_body", on_body)
+    upstream.script = script
+    whole = snapshot([endpoint("a", upstream.port, max_connections=1)], upstream=UpstreamLimits(first_byte_timeout_s=1))
+    async with gateway(tmp_path, whole) as world, RawCaller(world.url) as slow, RawCaller(world.url) as next_one:
+        slow.post(STREAM)
+        await slow.head()
+        next_one.post()
+        await until(lambda: world.live.lanes["a"].pool.waiting == 1)
+        upstream.script = says(200, completion())
+        begun.set()
+        assert (await next_one.answer()).status == 200
 
 
 @pytest.mark.parametrize("seed", [20261120, 2])

@@ -141,7 +141,8 @@ async def _stream(
             raise ours(fault) from None
         attempt.ended, passage.body = now(), watch.tail  # the dialect's end came; how the connection ended is no matter
     finally:
-        reply.watch_flow(_let_go, _let_go)  # from here on the connection may be another's
+        connection.resume()  # a slow reader may have paused it at its last chunk
+        reply.watch_flow(_let_go, _let_go)  # from here on it may be another's
     if not reply.started:
         reply.start(*first(attempt.ended))
 
