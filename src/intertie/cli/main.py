@@ -52,6 +52,7 @@ def build() -> App:
         name="intertie",
         version=__version__,
         help="An open AI inference gateway and grid orchestrator.",
+        help_epilogue="Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()),
         default_parameter=Parameter(show_default=_default),
     )
     for name, target in _VERBS.items():
