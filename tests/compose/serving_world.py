@@ -27,6 +27,7 @@ from intertie.store import schema
 from intertie.store.database import Database
 from intertie.store.verify import Verdict, verify
 
+INTERTIE = str(Path(sys.executable).parent / "intertie")
 KEY, OTHER_KEY = "itk_dev", "itk_other"
 QUICK = EngineSpeed(prefill_tps=1_000_000, step_s=0.002, sequence_s=0.0, overhead_s=0.0, slots=128)
 SLOW = EngineSpeed(prefill_tps=1_000_000, step_s=0.05, sequence_s=0.0, overhead_s=0.0, slots=128)
@@ -34,6 +35,8 @@ USD_PER_TOKEN = {"input": 0, "output": 1_000_000}
 """A price of one dollar per completion token: a request for n tokens costs n dollars."""
 
 Config = dict[str, Any]
+
+_KEYS = {"DEV_KEY": KEY, "OTHER_KEY": OTHER_KEY}
 
 
 class Engines:
@@ -201,14 +204,22 @@ class Serving(Supervised):
         draft.replace(self.file)
 
     async def _start(self) -> Process:
-        command = [str(Path(sys.executable).parent / "intertie"), "serve", "--config", str(self.file)]
-        command += ["--state", str(self.state), "--host", "127.0.0.1", *self._flags]
+        command = [*self._about("serve"), "--host", "127.0.0.1", *self._flags]
         command += ["--port", "0", "--control-port", "0", "--health-port", "0"]
-        keys = {"DEV_KEY": KEY, "OTHER_KEY": OTHER_KEY}
         with self.file.with_name("requests.log").open("ab") as log:
             return await asyncio.create_subprocess_exec(
-                *command, stdout=log, stderr=PIPE, env=environment() | keys, start_new_session=True
+                *command, stdout=log, stderr=PIPE, env=environment() | _KEYS, start_new_session=True
             )
+
+    def _about(self, *verb: str) -> list[str]:
+        return [INTERTIE, *verb, "--config", str(self.file), "--state", str(self.state)]
+
+    async def command(self, *verb: str) -> bytes:
+        """What a verb of `intertie` about this gateway prints; fails if it complains."""
+        process = await asyncio.create_subprocess_exec(*self._about(*verb), stdout=PIPE, env=environment() | _KEYS)
+        told, _ = await process.communicate()
+        assert process.returncode == 0
+        return told
 
     async def __aexit__(self, *_: object) -> None:
         ended = {one["pid"] for name in ("child_ended", "child_died") for one in self.named(name)}
@@ -279,6 +290,12 @@ class Serving(Supervised):
         table = schema.account
         (row,) = await self.read(select(table.c.cap, table.c.settled, table.c.leased).where(table.c.kind == kind))
         return row[0], row[1], row[2]
+
+    async def lending(self) -> set[str]:
+        """The workers that have something lent of a budget."""
+        table = schema.lease
+        query = select(table.c.worker).where(table.c.granted - table.c.returned - table.c.settled > 0)
+        return {row[0] for row in await self.read(query.where(table.c.ends.is_(None)))}
 
     async def closed(self, count: int, within_s: float = 10.0) -> dict[str, Row]:
         """Until the ledger has so many rows, each closed; all of them."""
