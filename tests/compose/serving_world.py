@@ -192,7 +192,7 @@ class Serving(Supervised):
     def __init__(self, folder: Path, wanted: Config, *flags: str, database: str = "") -> None:
         self.file, self.state = folder / "intertie.yaml", folder / "state"
         self.write(wanted)
-        self._flags = [*flags, *(("--database", database) if database else ())]
+        self._flags = flags
         self._url = database or f"sqlite:///{self.state / 'intertie.db'}"
         self.events = []
         self._told = asyncio.Condition()
@@ -212,7 +212,7 @@ class Serving(Supervised):
             )
 
     def _about(self, *verb: str) -> list[str]:
-        return [INTERTIE, *verb, "--config", str(self.file), "--state", str(self.state)]
+        return [INTERTIE, *verb, "--config", str(self.file), "--state", str(self.state), "--database", self._url]
 
     async def command(self, *verb: str) -> bytes:
         """What a verb of `intertie` about this gateway prints; fails if it complains."""
