@@ -25,6 +25,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewUrl]:
     def new() -> str:
         name = f"intertie_{next(numbers)}"
         server.psql(f"CREATE DATABASE {name};")
+        server.psql(f"ALTER DATABASE {name} SET synchronous_commit = off;")  # the machine does not die in these tests
         return server.get_uri(name)
 
     yield new

@@ -64,11 +64,9 @@ class Line:
 
 
 @asynccontextmanager
-async def lending(
-    database: Database, *meters: Meter, host: str = "here", clock: Clock | None = None
-) -> AsyncIterator[Lender]:
+async def lending(database: Database, *meters: Meter, host: str = "here") -> AsyncIterator[Lender]:
     """A lender at work."""
-    lender = Lender(database, host, clock or SystemClock())
+    lender = Lender(database, host, SystemClock())
     lender.adopt({meter.id: meter for meter in meters})
     await lender.beat()
     async with asyncio.TaskGroup() as tasks:

@@ -95,7 +95,7 @@ class Fire:
         """Kill and restart until the end."""
         while (now := time.monotonic()) < self.end:
             time.sleep(min(self.lots.uniform(0.2, 0.7), max(0.0, self.end - now)))
-            if self.lots.random() < 0.3:
+            if self.lots.random() < 0.2:
                 self.kill(self.control)
                 self.control = self.start_control()
             else:

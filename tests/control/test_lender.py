@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 from bank import USD, Line, account, budget, leases, lending, pay, until_quiet, workers
 
-from intertie.control.lender import RecordingLink
+from intertie.control.borrows import RecordingLink
 from intertie.core.clock import HandClock
 from intertie.core.faults import BudgetExhausted, LenderAway, RateLimited
 from intertie.core.lending import Borrow, Hello, Recall, Return, Want
@@ -224,7 +224,7 @@ async def test_an_account_without_a_meter_lends_nothing(database: Database) -> N
 async def test_limits_on_requests_come_back_after_a_minute_wherever_they_were_used(database: Database) -> None:
     clock = HandClock()
     meter = Meter("rpm", "requests", 10, "key ci")
-    async with lending(database, meter, clock=clock) as lender:
+    async with lending(database, meter) as lender:
         one, two = workers(lender, 2, clock)
         for number in range(10):
             line = (one, two)[number % 2]
@@ -233,7 +233,6 @@ async def test_limits_on_requests_come_back_after_a_minute_wherever_they_were_us
             await two.call([(meter, 1)])
         assert limited.value.retry_after is not None and 1 <= limited.value.retry_after <= 60.25
         clock.go_on(60.5)
-        await lender.beat()
         for line in (one, two):
             line.wallet.tick()
         await until_quiet()
@@ -271,7 +270,7 @@ async def test_without_a_link_a_call_waits_five_seconds_and_is_then_refused(
 async def test_leases_that_nobody_confirms_are_not_spent(database: Database) -> None:
     clock = HandClock()
     meter = budget(1_000)
-    async with lending(database, meter, clock=clock) as lender:
+    async with lending(database, meter) as lender:
         [line] = workers(lender, 1, clock)
         await line.call([(meter, 10)])
         clock.go_on(80)

@@ -6,6 +6,7 @@ import pytest
 from bank import account, budget, leases, lending, workers
 from journaled import A, admitted, calls, files, ledger, verdict, write
 
+from intertie.control import folder as folding
 from intertie.control import sweeper as sweeping
 from intertie.control.folder import Folder
 from intertie.control.sweeper import Sweeper
@@ -102,7 +103,8 @@ async def test_wherever_the_sweeper_dies_the_next_one_finishes(
     calls(journal, 1, 3)
     write(journal, admitted(4, hold=100))
     journal.close()
-    real = getattr(sweeping, step)
+    module = sweeping if hasattr(sweeping, step) else folding
+    real = getattr(module, step)
 
     def die(*args: object) -> None:
         raise StoreFault("died here")
@@ -111,10 +113,10 @@ async def test_wherever_the_sweeper_dies_the_next_one_finishes(
         real(*args)
         raise StoreFault("died here")
 
-    monkeypatch.setattr(sweeping, step, die_after if step == "remove_segments" else die)
+    monkeypatch.setattr(module, step, die_after if step == "remove_segments" else die)
     with pytest.raises(StoreFault):
         await place.sweeper.sweep()
-    monkeypatch.setattr(sweeping, step, real)
+    monkeypatch.setattr(module, step, real)
     assert await Place(database, place.directory).sweeper.sweep() == 1
     assert await account(database, A) == (1_000, 112, 0)
     assert len(await ledger(database)) == 4 and files(place.directory) == []

@@ -16,7 +16,7 @@ from intertie.core.faults import StoreFault
 from intertie.core.ids import WorkerId
 from intertie.store.alerts import EventRow, note_event
 from intertie.store.database import Database
-from intertie.store.folding import Position, Stretch, Unfoldable, fold, positions, set_position
+from intertie.store.folding import Position, Stretch, Unfoldable, fold, forget_position, positions, set_position
 from intertie.store.journal import JournalReader, journals, remove_segments, segment_path
 
 log = logging.getLogger(__name__)
@@ -62,10 +62,15 @@ class Folder:
                     pass
             return not (await self._position(worker)).fault
 
-    def forget(self, worker: WorkerId) -> None:
-        """The journal is gone."""
-        if self._positions:
-            self._positions.pop(worker, None)
+    async def remove(self, worker: WorkerId) -> None:
+        """Delete a journal that is folded to its end. Raises StoreFault."""
+        async with self._turn:
+            await self._database.make_durable()
+            remove_segments(self._directory, worker, journals(self._directory).get(worker, []))
+            async with self._database.write() as connection:
+                await forget_position(connection, worker)
+            if self._positions:
+                self._positions.pop(worker, None)
 
     async def _position(self, worker: WorkerId) -> Position:
         if self._positions is None:

@@ -13,8 +13,8 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Protocol
 
+from intertie.control.borrows import Pending, Round, WorkerLink
 from intertie.core.clock import Clock
 from intertie.core.faults import StoreFault
 from intertie.core.ids import WorkerId
@@ -35,62 +35,14 @@ ANSWER_S = 0.5
 """How long a worker may take to answer a recall."""
 ABSENT_S = 3.0
 """How long to wait for a lease whose worker is not on the line: it reconnects, is found dead, or is another host's."""
+CHURN_S = 0.03
+"""While units keep coming back, nobody is refused: the next may be on its way."""
 _SILENT_FOR_S = 5.0
 _SCARCE_FOR_S = 10.0
 _POLL_S = 0.05
 _BEAT_EVERY_S = 10.0
 _BEAT_GOOD_FOR_S = 25.0
 _WATCH_EVERY_S = 1.0
-
-
-class WorkerLink(Protocol):
-    """What the lender needs of the link to a worker."""
-
-    def send(self, message: FromLender) -> None:
-        """Send, or drop if the link is down."""
-        ...
-
-
-class RecordingLink:
-    """A link that remembers what was sent; the fake that ships with `WorkerLink`."""
-
-    def __init__(self) -> None:
-        self.sent: list[FromLender] = []
-
-    def send(self, message: FromLender) -> None:
-        """Remember the message."""
-        self.sent.append(message)
-
-
-_: WorkerLink = RecordingLink()
-
-
-class _Pending:
-    """A borrow in the queue, and the recalls made for it: by worker and account, asked when and answered or not."""
-
-    __slots__ = ("accounts", "answered", "asked", "borrow", "number", "since", "worker")
-
-    def __init__(self, number: int, worker: WorkerId, borrow: Borrow, since: float) -> None:
-        self.number, self.worker, self.borrow, self.since = number, worker, borrow, since
-        self.accounts = {want.account for want in borrow.wants}
-        self.asked: dict[tuple[WorkerId, str], float] = {}
-        self.answered: set[tuple[WorkerId, str]] = set()
-
-    @property
-    def tops_up(self) -> bool:
-        """Whether it is about having more at hand, not about a call that waits."""
-        return not any(want.amount for want in self.borrow.wants)
-
-
-class _Round:
-    """What one transaction decided: to be sent once it is committed."""
-
-    def __init__(self, books: Books) -> None:
-        self.books = books
-        self.blocked: set[str] = set()
-        self.lent: list[tuple[_Pending, Lent]] = []
-        self.recalls: list[tuple[WorkerId, Recall]] = []
-        self.marks: set[str] = set()
 
 
 class Lender:
@@ -101,11 +53,12 @@ class Lender:
         self._meters: Mapping[str, Meter] = {}
         self._links: dict[WorkerId, WorkerLink] = {}
         self._informed: set[WorkerId] = set()  # those that were told all their figures on this link
-        self._queue: list[_Pending] = []
+        self._queue: list[Pending] = []
         self._returned: dict[tuple[WorkerId, str], int] = {}
         self._answers: list[tuple[int, WorkerId, str]] = []
         self._greeted: set[WorkerId] = set()
         self._scarce: dict[str, float] = {}
+        self._came_back: dict[str, float] = {}  # by account: when something was last returned
         self._silent: dict[WorkerId, float] = {}
         self._number = 0
         self._sick_until = float("-inf")
@@ -131,7 +84,7 @@ class Lender:
             link.send(Lent(message.ticket, {}, fault=fault))
         else:
             self._number += 1
-            self._queue.append(_Pending(self._number, worker, message, self._clock.monotonic()))
+            self._queue.append(Pending(self._number, worker, message, self._clock.monotonic()))
         self._wake.set()
 
     def on_gone(self, link: WorkerLink) -> None:
@@ -207,7 +160,8 @@ class Lender:
                 accounts.update(*(pending.accounts for pending in queue))
                 await books.lock({account: self._meter(account) for account in accounts})
                 for (worker, account), total in returned.items():
-                    books.give_back(worker, account, total)
+                    if books.give_back(worker, account, total):
+                        self._came_back[account] = self._clock.monotonic()
                 decided = self._decide(books, queue)
                 await books.write()
                 if decided.marks and self._database.shared:
@@ -242,7 +196,7 @@ class Lender:
         if total:
             self._returned[worker, account] = max(total, self._returned.get((worker, account), 0))
 
-    def _note_answers(self, queue: list[_Pending]) -> None:
+    def _note_answers(self, queue: list[Pending]) -> None:
         # Only together with what was returned: an answer must not be believed before its amount is in the books.
         answers, self._answers = self._answers, []
         by_number = {pending.number: pending for pending in queue}
@@ -260,8 +214,8 @@ class Lender:
     def _meter(self, account: str) -> Meter | None:
         return self._meters.get(meter_id_of(account, self._meters))
 
-    def _decide(self, books: Books, queue: list[_Pending]) -> _Round:
-        decided, now = _Round(books), self._clock.monotonic()
+    def _decide(self, books: Books, queue: list[Pending]) -> Round:
+        decided, now = Round(books), self._clock.monotonic()
         for pending in queue:
             if pending.accounts & decided.blocked and not pending.tops_up:
                 decided.blocked |= pending.accounts
@@ -271,7 +225,7 @@ class Lender:
                 decided.blocked |= pending.accounts
         return decided
 
-    def _answer(self, decided: _Round, pending: _Pending, now: float) -> Lent | None:
+    def _answer(self, decided: Round, pending: Pending, now: float) -> Lent | None:
         """What to answer; None if others were asked to return something first."""
         books, wants = decided.books, pending.borrow.wants
         short = [want.account for want in wants if want.amount > books.accounts[want.account].available]
@@ -279,7 +233,7 @@ class Lender:
             short = []
         awaited = {account: self._awaited(decided, pending, account, now) for account in short}
         refused = [account for account, leases in awaited.items() if not leases]
-        if short and not refused:
+        if short and all(self._may_come_back(books, pending, account, now) for account in refused):
             for account, leases in awaited.items():
                 self._recall(decided, pending, account, leases, now)
             return None
@@ -287,7 +241,18 @@ class Lender:
             self._grant(decided, pending, now)
         return self._figures(books, pending, refused, now)
 
-    def _awaited(self, decided: _Round, pending: _Pending, account: str, now: float) -> list[LeaseRow]:
+    def _may_come_back(self, books: Books, pending: Pending, account: str, now: float) -> bool:
+        """Whether units keep coming back, though all who have some were asked: the next may be on its way."""
+        row, need = (
+            books.accounts[account],
+            max(want.amount for want in pending.borrow.wants if want.account == account),
+        )
+        if row.cap - row.settled < need or now > pending.since + ABSENT_S:
+            return False
+        under_way = any(account == returned for _, returned in self._returned)
+        return under_way or now < self._came_back.get(account, now - CHURN_S) + CHURN_S
+
+    def _awaited(self, decided: Round, pending: Pending, account: str, now: float) -> list[LeaseRow]:
         """The leases of others from which something may still come back."""
         return [
             row
@@ -295,7 +260,7 @@ class Lender:
             if row.worker != pending.worker and row.ends is None and self._may_answer(pending, row, now)
         ]
 
-    def _may_answer(self, pending: _Pending, row: LeaseRow, now: float) -> bool:
+    def _may_answer(self, pending: Pending, row: LeaseRow, now: float) -> bool:
         key = (row.worker, row.account)
         if key in pending.answered:
             return False
@@ -308,7 +273,7 @@ class Lender:
         self._silent[row.worker] = now + _SILENT_FOR_S
         return False
 
-    def _recall(self, decided: _Round, pending: _Pending, account: str, leases: list[LeaseRow], now: float) -> None:
+    def _recall(self, decided: Round, pending: Pending, account: str, leases: list[LeaseRow], now: float) -> None:
         self._scarce[account] = now + _SCARCE_FOR_S
         for row in leases:
             key = (row.worker, account)
@@ -318,7 +283,7 @@ class Lender:
                 pending.asked[key] = now
                 decided.recalls.append((row.worker, Recall(account, pending.number)))
 
-    def _grant(self, decided: _Round, pending: _Pending, now: float) -> None:
+    def _grant(self, decided: Round, pending: Pending, now: float) -> None:
         for want in pending.borrow.wants:
             if not want.amount and (not pending.tops_up or want.account in decided.blocked):
                 continue
@@ -328,7 +293,7 @@ class Lender:
             if amount := max(want.amount, share):
                 decided.books.grant(pending.worker, want.account, amount)
 
-    def _figures(self, books: Books, pending: _Pending, refused: list[str], now: float) -> Lent:
+    def _figures(self, books: Books, pending: Pending, refused: list[str], now: float) -> Lent:
         leases = {account: books.lease(pending.worker, account) for account in pending.accounts}
         accounts = [books.accounts[account] for account in refused]
         return Lent(
@@ -344,7 +309,7 @@ class Lender:
 
     # What workers are told
 
-    def _tell(self, decided: _Round, greeted: set[WorkerId]) -> None:
+    def _tell(self, decided: Round, greeted: set[WorkerId]) -> None:
         for worker in greeted:
             self._send(worker, _standing(decided.books, worker))
             self._informed.add(worker)

@@ -20,8 +20,7 @@ from intertie.core.faults import StoreFault
 from intertie.core.ids import WorkerId
 from intertie.store.database import Database
 from intertie.store.deaths import beats, close_interrupted, end_leases, expire_host, lending_workers, return_ended
-from intertie.store.folding import forget_position
-from intertie.store.journal import journals, lock_if_dead, lock_path, locks, remove_segments
+from intertie.store.journal import lock_if_dead, lock_path, locks
 
 log = logging.getLogger(__name__)
 
@@ -77,11 +76,7 @@ class Sweeper:
             if not await self._folder.fold_to_end(worker):
                 return False
             await self._end(worker)
-            await self._database.make_durable()
-            remove_segments(self._directory, worker, journals(self._directory).get(worker, []))
-            async with self._database.write() as connection:
-                await forget_position(connection, worker)
-            self._folder.forget(worker)
+            await self._folder.remove(worker)
             lock_path(self._directory, worker).unlink(missing_ok=True)
         finally:
             os.close(lock)
@@ -92,6 +87,7 @@ class Sweeper:
         now = self._clock.wall()
         async with self._database.write() as connection:
             reached = await close_interrupted(connection, self._host, worker, now)
+        async with self._database.write() as connection:
             await end_leases(connection, self._host, worker, now)
         if reached:
             self._folder.reached.set()

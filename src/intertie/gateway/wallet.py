@@ -292,12 +292,12 @@ class Wallet:
         return True
 
     def _make_use(self, holds: Holds, now: float) -> None:
-        """What became free is for those who wait, else, where it is scarce, for the lender."""
+        """What became free is for those who wait here; where it is scarce, for whoever has waited longest anywhere."""
         for lease, _ in holds.taken:
+            if lease.scarce:
+                self._give_back(lease, now)
             if lease.queue:
                 self._pump([lease])
-            elif lease.scarce:
-                self._give_back(lease, now)
 
     def _mark(self, lease: Lease, scarce: bool) -> None:
         lease.scarce = scarce

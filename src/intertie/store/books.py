@@ -6,8 +6,8 @@ Whoever changes an account or a lease does it here, so the invariants have one h
     outstanding of a lease = granted - returned - settled, never below zero
     settled + leased <= cap, but for an overshoot: a call that cost more than was lent for it
 
-The account's row lock also guards its leases. Accounts are locked in the order of their names, so no two transactions
-wait for each other in a circle.
+The account's row lock also guards its leases. Accounts are opened, then locked, in the order of their names and at once
+for the whole transaction, so no two transactions wait for each other in a circle.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -68,16 +68,12 @@ class Books:
         self._changed_leases: set[tuple[str, str]] = set()
 
     async def lock(self, accounts: Mapping[str, Meter | None]) -> None:
-        """Lock and read accounts, each with its meter if that is known; unknown accounts are opened.
+        """Lock and read accounts, each with its meter if that is known; unknown accounts are opened. Once only.
 
         An account whose meter is unknown is opened with a cap of 0, so nothing can be lent of it.
         """
-        found = await self._read(accounts)
-        missing = sorted(set(accounts) - found)
-        if missing:
-            rows = [msgspec.structs.asdict(_opened(account, accounts[account])) for account in missing]
-            await insert_missing(self._connection, schema.account, rows, ("id",))
-            await self._read(missing)
+        await self._open_missing(accounts)
+        await self._read(accounts)
         for account, meter in accounts.items():
             row = self.accounts[account]
             if meter is not None and (meter.id, meter.kind, meter.cap) != (row.meter, row.kind, row.cap):
@@ -101,13 +97,14 @@ class Books:
         self._change(worker, account).granted += amount
         self.accounts[account].leased += amount
 
-    def give_back(self, worker: str, account: str, returned: int) -> None:
-        """The worker has returned so much in all; the larger figure holds."""
+    def give_back(self, worker: str, account: str, returned: int) -> int:
+        """The worker has returned so much in all; the larger figure holds. What is new of it."""
         row = self.lease(worker, account)
-        amount = min(returned - row.returned, row.outstanding)
-        if amount > 0:
+        amount = max(0, min(returned - row.returned, row.outstanding))
+        if amount:
             self._change(worker, account).returned += amount
             self.accounts[account].leased -= amount
+        return amount
 
     def settle(self, worker: str, account: str, cost: int) -> None:
         """A call was settled. What it cost beyond what was lent counts as lent after the fact: an overshoot."""
@@ -145,15 +142,21 @@ class Books:
         self._changed_leases.add((worker, account))
         return row
 
-    async def _read(self, accounts: Iterable[str]) -> set[str]:
-        table, found = schema.account, set[str]()
+    async def _open_missing(self, accounts: Mapping[str, Meter | None]) -> None:
+        table = schema.account
+        for some in _in_order(accounts):
+            known = set((await self._connection.execute(select(table.c.id).where(table.c.id.in_(some)))).scalars())
+            rows = [msgspec.structs.asdict(_opened(name, accounts[name])) for name in some if name not in known]
+            if rows:
+                await insert_missing(self._connection, table, rows, ("id",))
+
+    async def _read(self, accounts: Iterable[str]) -> None:
+        table = schema.account
         columns = (table.c.id, table.c.meter, table.c.kind, table.c.cap, table.c.settled, table.c.leased)
         for some in _in_order(accounts):
             query = select(*columns).where(table.c.id.in_(some)).order_by(table.c.id).with_for_update()
             rows = [AccountRow(*row) for row in await self._connection.execute(query)]
             self.accounts.update((row.id, row) for row in rows)
-            found.update(row.id for row in rows)
-        return found
 
     async def _read_leases(self, accounts: Iterable[str]) -> None:
         table = schema.lease
