@@ -205,3 +205,9 @@ def completion(text: str = "Hello.", **more: object) -> bytes:
     counts = {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}
     frame = {"id": "c1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
     return json.dumps({**frame, "usage": counts, **more}).encode()
+
+
+def free_port() -> int:
+    """A port of the loopback interface at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return taken.getsockname()[1]

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from intertie.core.faults import Fault, NoCandidate, StaleConnection, StreamCut, UpstreamError, UpstreamGarbled
+from intertie.core.faults import Fault, StaleConnection, StreamCut, UpstreamError, UpstreamGarbled
 from intertie.core.usage import Usage
 from intertie.dialects.openai_chat import Reading, plain, read_answer, read_event, speaks
 from intertie.gateway.lane import Lane
@@ -51,9 +51,9 @@ async def relay(live: Live, passage: Passage, reply: Reply, write: Write, begin:
         except Fault as fault:
             flight.failed(now(), fault, live.lot())
             passage.view.recent.forget()
-            if not may_retry(fault, reply.started, attempt.number, live.snapshot.retry, live.retries, now()):
+            last = attempt.number == len(plan.order)
+            if last or not may_retry(fault, reply.started, attempt.number, live.snapshot.retry, live.retries, now()):
                 raise
-            passage.fault = fault
         else:
             usage = attempt.usage or Usage(call.prompt_tokens, attempt.events, estimated=True)
             flight.answered(attempt.ended, attempt.first_byte - attempt.started, attempt.ended - attempt.started, usage)
@@ -61,7 +61,6 @@ async def relay(live: Live, passage: Passage, reply: Reply, write: Write, begin:
             return
         finally:
             flight.left()  # a caller who left; does nothing where the flight has ended
-    raise passage.fault or NoCandidate(f"No endpoint is left that serves {call.model!r}.")
 
 
 async def _try(live: Live, passage: Passage, reply: Reply, message: bytes, begin: Begin) -> None:
