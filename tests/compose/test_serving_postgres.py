@@ -5,8 +5,9 @@ import os
 import signal
 from pathlib import Path
 
-from postgres import NewUrl
 from serving_world import Serving, ask, chat, config, engines
+
+from postgres import NewUrl
 
 
 async def test_requests_are_booked_and_the_budget_holds_in_postgresql_too(tmp_path: Path, postgres: NewUrl) -> None:
