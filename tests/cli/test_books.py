@@ -154,6 +154,20 @@ async def tamper(url: str) -> None:
     await database.close()
 
 
+def test_books_are_read_without_a_configuration_where_none_is_needed(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spend(stand, 1)
+    stand.configure("nonsense: [\n")
+    assert stand.run("usage").code == 1
+    monkeypatch.setenv("INTERTIE_DATABASE", stand.database_url)
+    assert stand.run("usage", "--json").told["total"]["cost_usd"] == "1.00"
+    monkeypatch.delenv("INTERTIE_DATABASE")
+    (stand.folder / "intertie.yaml").unlink()
+    assert stand.run("usage", "--json").told["total"]["cost_usd"] == "1.00"
+    assert stand.run("budgets").code == 1
+
+
 def test_books_that_cannot_be_reached(stand: Stand) -> None:
     said = stand.run("ledger", "verify", "--database", "postgresql://a:secret@127.0.0.1:1/b")
     assert said.code == 3 and "the database does not answer" in said.err and "secret" not in said.err

@@ -40,7 +40,7 @@ class UsageRow(msgspec.Struct, frozen=True):
 
 
 class RequestRow(msgspec.Struct, frozen=True):
-    """One request as the ledger knows it; `outcome` is empty while it is under way, `key_name` unless it is stored."""
+    """One request as the ledger knows it. `outcome` is empty while it is under way, `key_name` for a key of the file."""
 
     worker: WorkerId
     sequence: int
