@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 from intertie.config.snapshot import UpstreamLimits
 from intertie.core.endpoint import Origin
-from intertie.core.faults import Fault
 from intertie.wire.client import Connection
 from intertie.wire.dial import Dialer
 from intertie.wire.egress import EgressPolicy
@@ -39,25 +38,3 @@ async def ask_on(
     sink = Collect(asyncio.get_running_loop(), 10_000_000)
     connection.exchange(message, sink, first_byte_s, idle_s)
     return await asyncio.wait_for(sink.answered, 5)
-
-
-class Recorder:
-    """A sink that remembers what it was told, in order."""
-
-    def __init__(self) -> None:
-        self.told: list[object] = []
-        self.over = asyncio.Event()
-
-    def on_head(self, status: int, headers: dict[bytes, bytes]) -> None:
-        self.told.append((status, headers))
-
-    def on_body(self, data: bytes) -> None:
-        self.told.append(data)
-
-    def on_end(self) -> None:
-        self.told.append("end")
-        self.over.set()
-
-    def on_fault(self, fault: Fault) -> None:
-        self.told.append(type(fault))
-        self.over.set()

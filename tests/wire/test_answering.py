@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-from serving import Serve, body_of, status_of
+from serving import Serve, body_of, bound_socket, status_of
 
 from intertie.config.snapshot import ServerLimits
 from intertie.core.faults import InvalidRequest
-from intertie.wire.server import Reply, Request
+from intertie.wire.server import Always, Reply, Request, Server
 
 HOST = b"Host: a\r\n"
 GET = b"GET /x HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -261,13 +261,20 @@ async def test_a_fault_of_the_application_itself_is_its_own_to_answer(serve: Ser
     assert len(serving.crashes) == 1
 
 
-async def test_thousands_of_requests_a_second(serve: Serve) -> None:
-    serving = await serve(limits=ServerLimits())
+async def test_thousands_of_requests_a_second() -> None:
+    server, sock = (
+        Server(Always(200, b"content-type: text/plain\r\n", b"hello"), ServerLimits(), [].append),
+        bound_socket(),
+    )
+    await server.listen(sock)
+    reader, writer = await asyncio.open_connection("127.0.0.1", sock.getsockname()[1])
     loop = asyncio.get_running_loop()
-    async with await serving.caller() as caller:
-        began = loop.time()
-        for _ in range(30):
-            caller.send(GET * 100)
-            for _ in range(100):
-                await caller.answer()
-        assert loop.time() - began < 3.0
+    began, left = loop.time(), 6_000
+    while left:
+        writer.write(GET * 100)
+        for _ in range(100):
+            await reader.readuntil(b"\r\n\r\nhello")
+        left -= 100
+    assert loop.time() - began < 3.0
+    writer.transport.abort()
+    assert await server.close(1.0)

@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 from fake_upstream import Upstream, Visit, hangs, says
-from reaching import ASK, Reach, Recorder, ask, ask_on
+from reaching import ASK, Reach, ask, ask_on
 from serving import until
 
 from intertie.config.snapshot import UpstreamLimits
-from intertie.core.faults import ConnectFailed, StreamCut, UpstreamBusy
+from intertie.core.faults import ConnectFailed, UpstreamBusy
+from intertie.wire.client import Hearing
 
 
 async def slowly(visit: Visit) -> None:
@@ -77,7 +78,7 @@ async def test_the_place_of_a_lost_connection_is_given_on(upstream: Upstream, re
     endpoint = await upstream(hangs, says(200, b"ok"))
     pool = reach(endpoint.port, max_connections=1)
     connection = await pool.connect()
-    connection.exchange(ASK, Recorder(), 3, 3)
+    connection.exchange(ASK, Hearing(), 3, 3)
     await until(lambda: len(endpoint.visits) == 1)
     waiting = asyncio.ensure_future(ask(pool))
     await until(lambda: pool.waiting == 1)
@@ -129,11 +130,20 @@ async def test_two_exchanges_do_not_mix_when_one_is_cancelled(upstream: Upstream
     endpoint = await upstream(slowly)
     pool = reach(endpoint.port)
     for _ in range(10):
-        told = Recorder()
+        told = Hearing()
         connection = pool.idle() or await pool.connect()
         connection.exchange(ASK, told, 3, 3)
         await asyncio.sleep(0.01)
         connection.cancel()
         assert (await ask(pool)).body == b"ok"
         assert told.told == []
-    assert StreamCut not in told.told
+
+
+async def test_a_new_connection_takes_the_place_of_an_idle_one(upstream: Upstream, reach: Reach) -> None:
+    endpoint = await upstream(says(200, b"ok"))
+    pool = reach(endpoint.port, max_connections=1)
+    await ask(pool)
+    fresh = await pool.connect()
+    assert not fresh.reused
+    assert (pool.open, pool.in_flight) == (1, 1)
+    assert (await ask_on(fresh)).body == b"ok"

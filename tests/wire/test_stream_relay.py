@@ -223,3 +223,38 @@ def unchunk(data: bytes) -> bytes:
         size, _, data = data.partition(b"\r\n")
         body, data = body + data[: int(size, 16)], data[int(size, 16) + 2 :]
     return body
+
+
+class Flow:
+    """A reply and a connection at once, as far as backpressure sees them."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def start(self, status: int, headers: bytes) -> None:
+        self.told.append("start")
+
+    def write(self, data: bytes) -> None:
+        self.told.append("write")
+
+    def watch_flow(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+        self.slow, self.quick = pause, resume
+
+    def pause(self) -> None:
+        self.told.append("pause")
+
+    def resume(self) -> None:
+        self.told.append("resume")
+
+
+async def test_a_connection_that_serves_somebody_else_is_not_paused_any_more() -> None:
+    flow = Flow()
+    sink = Stream(asyncio.get_running_loop(), flow, flow, PassThrough(), lambda at: (200, b""), 1000)
+    sink.on_head(200, {})
+    sink.on_body(b"x")
+    flow.slow()
+    flow.quick()
+    sink.on_end()
+    flow.slow()
+    flow.quick()
+    assert flow.told == ["start", "write", "pause", "resume"]

@@ -100,6 +100,7 @@ class Caller(asyncio.Protocol):
         self._phase = CLOSED
         self._leave()
         self._callers.discard(self)
+        del self._parser, self._feed  # they hold this object: memory need not wait for the collector
         port = self._port
         if port.emptied is not None and not self._callers and not port.emptied.done():
             port.emptied.set_result(None)

@@ -50,6 +50,32 @@ class Sink(Protocol):
         ...
 
 
+class Hearing:
+    """A sink that remembers what it was told, in order; the fake that ships with `Sink`."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, dict[bytes, bytes]] | bytes | Fault | None] = []
+        self.over = asyncio.Event()
+
+    def on_head(self, status: int, headers: dict[bytes, bytes]) -> None:
+        """Remember the head."""
+        self.told.append((status, headers))
+
+    def on_body(self, data: bytes) -> None:
+        """Remember a part."""
+        self.told.append(data)
+
+    def on_end(self) -> None:
+        """Remember a good end as None."""
+        self.told.append(None)
+        self.over.set()
+
+    def on_fault(self, fault: Fault) -> None:
+        """Remember a bad end."""
+        self.told.append(fault)
+        self.over.set()
+
+
 class Connection(asyncio.Protocol):
     """One connection, one exchange at a time. `reused` once it has answered; `closed` once it can no more.
 
@@ -95,6 +121,7 @@ class Connection(asyncio.Protocol):
 
         A list is sent without being joined. `first_byte_s` bounds the wait for the head, `idle_s` each later silence.
         """
+        assert self._sink is None, "one exchange at a time"
         self._sink = sink
         self._idle_s = idle_s
         self._status = self._raw = 0
@@ -172,6 +199,7 @@ class Connection(asyncio.Protocol):
         """Gone."""
         self.closed = True
         self.deadline = math.inf
+        del self._parser, self._feed  # they hold this object: memory need not wait for the collector
         self._on_lost(self)
         if self._sink is not None:
             self._fail(self._cut())

@@ -15,6 +15,7 @@ from intertie.wire.tls import ResumingContext
 
 RESOLVED_S: Final = 30.0
 MAX_NAMES: Final = 1024
+FALLBACK_S: Final = 1.0  # a name's next address is tried after so long
 
 NO_PROXY: Final = ProxySettings()
 
@@ -95,11 +96,12 @@ class Dialer:
         if checked:
             self._policy.check(host, addresses)
         failure: OSError | None = None
-        for address in addresses:
+        for place, address in enumerate(addresses, 1):
             began = self._clock.monotonic()
             try:
-                return await _connect_to(address, port), self._clock.monotonic() - began
-            except OSError as error:
+                async with asyncio.timeout(FALLBACK_S if place < len(addresses) else None):
+                    return await _connect_to(address, port), self._clock.monotonic() - began
+            except OSError as error:  # TimeoutError is one
                 failure = error
         raise failure or ConnectFailed(f"{host} has no address")
 

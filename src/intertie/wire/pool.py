@@ -65,7 +65,7 @@ class Pool:
         return None
 
     async def connect(self) -> Connection:
-        """A new connection, or one that has just become free; waits its turn when the endpoint has as many as it may.
+        """A new connection; when the endpoint has as many as it may, in place of an idle one, or after a wait for one.
 
         Raises ConnectFailed, EgressRefused, and UpstreamBusy when its turn did not come within the connect timeout.
         """
@@ -73,6 +73,9 @@ class Pool:
         try:
             async with asyncio.timeout(limit):
                 while self.open >= self._max:
+                    if self._idle:
+                        self._drop(self._idle.pop(0))
+                        continue
                     connection = await self._turn()
                     if connection is not None:
                         return connection
@@ -144,6 +147,11 @@ class Pool:
         if connection is not None and not connection.closed:
             connection.rest(self._limits.keep_alive_s)
             self._idle.append(connection)
+
+    def _drop(self, connection: Connection) -> None:
+        """Make room for a new connection."""
+        self._connections.discard(connection)
+        connection.cancel()
 
     def _lost(self, connection: Connection) -> None:
         self._connections.discard(connection)

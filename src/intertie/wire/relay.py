@@ -15,7 +15,7 @@ from intertie.core.faults import (
     UpstreamGarbled,
     UpstreamRefused,
 )
-from intertie.wire.client import Connection
+from intertie.wire.client import Connection, Sink
 from intertie.wire.reply import Reply
 
 _SHOWN: Final = 500  # characters of an endpoint's error that a message repeats
@@ -173,7 +173,18 @@ class Stream:
     def _commit(self) -> None:
         self.committed = True
         self._reply.start(*self._begin(self._first_byte))
-        self._reply.watch_flow(self._connection.pause, self._connection.resume)
+        self._reply.watch_flow(self._pause, self._resume)
+
+    def _pause(self) -> None:
+        if not self.done.done():  # afterwards the connection serves somebody else
+            self._connection.pause()
+
+    def _resume(self) -> None:
+        if not self.done.done():
+            self._connection.resume()
+
+
+_: tuple[type[Sink], type[Sink], type[Filter]] = (Collect, Stream, PassThrough)
 
 
 def fault_of(status: int, headers: dict[bytes, bytes], body: bytes) -> UpstreamFault:

@@ -117,6 +117,7 @@ class Reply:
 
     def send(self, status: int, headers: bytes, body: bytes) -> None:
         """The whole answer in one write; `headers` are ready lines, without Content-Length and Date."""
+        assert not self.started, "one answer to one request"
         self.started = self.finished = True
         if not self.gone:
             if status in BODILESS:
@@ -136,6 +137,7 @@ class Reply:
 
     def start(self, status: int, headers: bytes) -> None:
         """Begin a chunked answer. The head leaves with the first bytes written, at the latest in this loop round."""
+        assert not self.started, "one answer to one request"
         self.started = True
         if self._framing == CHUNKED:
             headers += b"transfer-encoding: chunked\r\n"
@@ -159,9 +161,10 @@ class Reply:
 
     def finish(self, data: bytes = b"") -> None:
         """The last chunk and the end of the answer, in one write."""
+        assert self.started, "an answer must begin before it ends"
         if self.finished:
             return
-        self.finished = True
+        self._end()
         if not self.gone:
             if self._framing == CHUNKED:
                 last = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
@@ -173,7 +176,7 @@ class Reply:
 
     def abort(self) -> None:
         """Cut the connection, so that the caller sees a truncated answer."""
-        self.finished = True
+        self._end()
         if not self.gone:
             self.gone = True
             self._transport.abort()
@@ -201,6 +204,7 @@ class Reply:
     def leave(self) -> None:
         """The caller has left: cancel the task, unless the answer was already whole."""
         self.gone = True
+        self._on_pause = self._on_resume = None
         if not self.finished:
             self.cancel()
 
@@ -224,8 +228,13 @@ class Reply:
             self.keep_alive = False
             self.send(*self._port.app.render(fault))
 
+    def _end(self) -> None:
+        self.finished = True
+        self._on_pause = self._on_resume = None
+
     def _task_over(self, task: asyncio.Task[None]) -> None:
         self._port.replies.discard(self)
+        self.task = None  # it may hold the frame that holds this
         crash = None if task.cancelled() else task.exception()
         if crash is not None:
             self._port.on_crash(crash)

@@ -9,14 +9,37 @@ from typing import Final
 
 from intertie.config.snapshot import ServerLimits
 from intertie.core.clock import Clock, SystemClock
+from intertie.core.faults import Fault
 from intertie.wire.caller import Caller
 from intertie.wire.reply import Application, Port, Rendered, Reply, Request
 
-__all__ = ("Application", "Rendered", "Reply", "Request", "Server")
+__all__ = ("Always", "Application", "Rendered", "Reply", "Request", "Server")
 
 SWEEP_S: Final = 0.25
 BACKLOG: Final = 4096
 LAST_WORDS_S: Final = 2.0  # for tasks that were cancelled to say why, and for their bytes to leave
+
+
+class Always:
+    """An application that gives one answer to everything; the fake that ships with `Application`."""
+
+    def __init__(self, status: int, headers: bytes, body: bytes) -> None:
+        self._answer = status, headers, body
+
+    def screen(self, request: Request) -> Rendered | None:
+        """Every body is welcome."""
+        return None
+
+    async def __call__(self, request: Request, reply: Reply) -> None:
+        """The one answer."""
+        reply.send(*self._answer)
+
+    def render(self, fault: Fault) -> Rendered:
+        """A fault as plain text."""
+        return fault.status, b"content-type: text/plain\r\n", fault.message.encode()
+
+
+_: type[Application] = Always
 
 
 class Server:
