@@ -40,7 +40,8 @@ class UsageRow(msgspec.Struct, frozen=True):
 
 
 class RequestRow(msgspec.Struct, frozen=True):
-    """One request as the ledger knows it. `outcome` is empty while it is under way, `key_name` for a key of the file."""
+    """One request as the ledger knows it. `outcome` is empty while it is under way, `key_name` if its key is not stored
+    in the database."""
 
     worker: WorkerId
     sequence: int
