@@ -71,11 +71,14 @@ def snapshot(endpoints: list[Endpoint], meters: list[Meter] | None = None, **cha
 
 
 class Lender:
-    """Lends at once and in large slices, never beyond the cap of an account; counts what it lent."""
+    """Lends at once and in large slices, never beyond the cap of an account; counts what it lent.
+
+    `settled` says of which accounts how much is known to be spent; of others all that was lent is.
+    """
 
     def __init__(self, caps: Callable[[str], int]) -> None:
         self.granted: dict[str, int] = {}
-        self.returned: dict[str, int] = {}
+        self.settled: dict[str, int] = {}
         self._caps = caps
         self.wallet: Wallet | None = None
 
@@ -91,7 +94,8 @@ class Lender:
             lent = self.granted.get(want.account, 0)
             cap = self._caps(want.account)
             if lent + want.amount > cap:
-                refused.append(Refusal(want.account, cap, lent, 0))
+                spent = self.settled.get(want.account, lent)
+                refused.append(Refusal(want.account, cap, spent, lent - spent))
             else:
                 self.granted[want.account] = lent + max(want.amount, (cap - lent) // 4)
         named = {want.account: self.granted.get(want.account, 0) for want in message.wants}
@@ -101,8 +105,8 @@ class Lender:
 class World:
     """A running gateway worker: where it listens, its live state, its journal and its log as they stand on disk."""
 
-    def __init__(self, url: str, live: Live, server: Server, folder: Path) -> None:
-        self.url, self.live, self.server = url, live, server
+    def __init__(self, url: str, live: Live, server: Server, folder: Path, lender: Lender) -> None:
+        self.url, self.live, self.server, self.lender = url, live, server, lender
         self.folder = folder
         self.crashes: list[BaseException] = []
 
@@ -153,7 +157,7 @@ async def gateway(tmp_path: Path, whole: Snapshot) -> AsyncIterator[World]:
         sock = free_socket()
         port = sock.getsockname()[1]
         await server.listen(sock)
-        world = World(f"http://127.0.0.1:{port}", live, server, tmp_path)
+        world = World(f"http://127.0.0.1:{port}", live, server, tmp_path, lender)
         world.crashes = crashes
         try:
             yield world
