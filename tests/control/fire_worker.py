@@ -1,12 +1,13 @@
 """A worker under fire: the real wallet, journal and link; callers and an upstream that are made up.
 
 Writes what it does, as it does it, into `<state>/said/<worker>`: one JSON line per write, so nothing said is lost by
-kill -9. Run: fire_worker.py STATE SEED BEGIN END, with BEGIN and END on the machine's monotonic clock.
+kill -9. Run: fire_worker.py STATE SEED BEGIN, with BEGIN on the machine's monotonic clock; SIGTERM ends it.
 """
 
 import asyncio
 import os
 import random
+import signal
 import sys
 import time
 from contextlib import suppress
@@ -29,8 +30,9 @@ from intertie.wire.tasks import Tasks
 
 
 class Worker:
-    def __init__(self, state: Path, lots: random.Random, begin: float, end: float) -> None:
-        self.lots, self.begin, self.end, self.clock = lots, begin, end, SystemClock()
+    def __init__(self, state: Path, lots: random.Random, begin: float) -> None:
+        self.lots, self.begin, self.clock = lots, begin, SystemClock()
+        self.ending = False
         self.id = worker_id(self.clock.wall(), lots.getrandbits(40))
         self.link = LinkClient[FromLender](
             state / "control.sock", msgspec.msgpack.Decoder(FromLender), self.hear, self.lost
@@ -64,8 +66,11 @@ class Worker:
             self.wallet.tick()
             await asyncio.sleep(0.05)
 
+    def end(self) -> None:
+        self.ending = True
+
     async def caller(self) -> None:
-        while time.monotonic() < self.end:
+        while not self.ending:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self.lots.uniform(0.0, 0.03) if self.lots.random() < 0.2 else None):
                     await self.call()
@@ -108,10 +113,11 @@ class Worker:
             self.put("settled", number=sequence)
 
 
-async def main(state: Path, seed: int, begin: float, end: float) -> None:
+async def main(state: Path, seed: int, begin: float) -> None:
     crashes = list[BaseException]()
     tasks = Tasks(crashes.append)
-    worker = Worker(state, random.Random(seed), begin, end)
+    worker = Worker(state, random.Random(seed), begin)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.end)
     tasks.start(worker.keep_linked())
     callers = [tasks.start(worker.caller()) for _ in range(CALLERS)]
     await asyncio.gather(*callers)
@@ -123,4 +129,4 @@ async def main(state: Path, seed: int, begin: float, end: float) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])))
+    uvloop.run(main(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])))
