@@ -1,8 +1,9 @@
 """One cell: one system under one case. First many connections for its CPU, then one connection for its latency.
 
 CPU is divided by what was answered in the same stretch of time, and the stretch ends only when everything sent was
-answered, so a slow system is charged for no more than it did. Latency is measured direct, through the system, direct
-again (A/B/A), within the same seconds; what is added is the difference to the mean of the two directs.
+answered or given up, so a slow system is charged for no more than it did. Latency is measured direct and through the
+system by turns of a fifth of a second (A/B/A/B/…/A), so that what disturbs the machine touches both; what is added is
+the difference between the percentiles of all turns.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from intertie.sim.percentile import percentiles
 
 _TRIAL_S = 10.0
 _WARM_S = 0.5
-_LATENCY_S = 1.0  # for each of A, B, A; less where the cell itself is shorter
+_TURNS, _TURN_S = 8, 0.2  # shorter turns where the cell itself is shorter
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Cell(msgspec.Struct, frozen=True):
     """What one cell measured. CPU and latencies in microseconds; `first chunk` latencies where the answer is streamed.
 
     `beside_us` is the CPU, per request or chunk, of processes that carry no requests (a supervisor, an accountant);
-    `gap_p99_us` the time between two chunks of a stream, which left the upstream 10 ms apart.
+    `gap_p99_us` the time between two chunks of a stream, which left the upstream 10 ms apart; `unfinished` counts what
+    was not answered 10 s after the last request was sent.
     """
 
     cpu_us: float
@@ -60,6 +62,7 @@ class Cell(msgspec.Struct, frozen=True):
     rss_mb: float
     gap_p99_us: float
     errors: int
+    unfinished: int
 
 
 class NotServed(Exception):
@@ -71,13 +74,14 @@ async def measure(stand: Stand, system: Running, case: Case, seconds: float) -> 
     body = chat_body(case.size, case.chunks)
     trial = await closed_loop(system.aim(body), 1, _TRIAL_S, count=1)
     if not trial.requests:
-        raise NotServed(f"a single request ended as {', '.join(trial.errors)}")
+        raise NotServed(f"a single request ended as {', '.join(trial.errors) or 'nothing'}")
     await closed_loop(system.aim(body), case.connections, _WARM_S)
     before = system.tree()
     tally = await closed_loop(system.aim(body), case.connections, seconds)
     spent = used(before, system.tree(), system.in_plane)
     with stand.upstream_beside_system():
-        p50, p99, added_p50, added_p99 = await _latency(system, stand.direct, case, min(seconds, _LATENCY_S))
+        through, straight = await _latency(system, stand.direct, case, min(seconds / _TURNS, _TURN_S))
+    (p50, p99), (direct_p50, direct_p99) = _micro(through), _micro(straight)
     busy_p50, busy_p99 = _micro(tally.first)
     return Cell(
         cpu_us=_per_unit(spent.plane_s, tally, case),
@@ -87,11 +91,12 @@ async def measure(stand: Stand, system: Running, case: Case, seconds: float) -> 
         busy_p99_us=busy_p99,
         p50_us=p50,
         p99_us=p99,
-        added_p50_us=added_p50,
-        added_p99_us=added_p99,
+        added_p50_us=p50 - direct_p50,
+        added_p99_us=p99 - direct_p99,
         rss_mb=spent.plane_rss_mb,
         gap_p99_us=_micro(tally.gaps)[1],
         errors=sum(tally.errors.values()),
+        unfinished=tally.unfinished,
     )
 
 
@@ -104,14 +109,17 @@ def _micro(seconds: list[float]) -> tuple[float, float]:
     return p50 * 1e6, p99 * 1e6
 
 
-async def _latency(system: Running, direct: Running, case: Case, seconds: float) -> tuple[float, float, float, float]:
+async def _latency(system: Running, direct: Running, case: Case, seconds: float) -> tuple[list[float], list[float]]:
+    """Seconds to the (first chunk of the) answer of each request through the system, and of each direct one."""
     body = chat_body(case.size, 1 if case.chunks else 0)
+    await closed_loop(system.aim(body), 1, _TRIAL_S, count=1)  # until what was given up before no longer keeps it busy
 
-    async def one_connection(aim: Aim) -> tuple[float, float]:
-        return _micro((await closed_loop(aim, 1, seconds)).first)
+    async def one_connection(aim: Aim) -> list[float]:
+        return (await closed_loop(aim, 1, seconds)).first
 
-    before = await one_connection(direct.aim(body))
-    through = await one_connection(system.aim(body))
-    after = await one_connection(direct.aim(body))
-    added = [b - (a + c) / 2 for a, b, c in zip(before, through, after, strict=True)]
-    return through[0], through[1], added[0], added[1]
+    through: list[float] = []
+    straight = await one_connection(direct.aim(body))
+    for _ in range(_TURNS):
+        through += await one_connection(system.aim(body))
+        straight += await one_connection(direct.aim(body))
+    return through, straight

@@ -35,6 +35,7 @@ class Line(msgspec.Struct, omit_defaults=True):
     busy_p99_us: float = 0.0
     gap_p99_us: float = 0.0
     errors: int = 0
+    unfinished: int = 0
     rounds: int = 0
 
     @property
@@ -44,7 +45,7 @@ class Line(msgspec.Struct, omit_defaults=True):
 
 
 def line(system: str, version: str, date: str, case: Case, cells: Sequence[Cell]) -> Line:
-    """The median of the rounds, figure by figure; errors are added up. A system without processes has no CPU."""
+    """The median of the rounds, figure by figure; what went wrong is added up. No processes, no CPU."""
 
     def mid(name: str) -> float:
         return round(median(getattr(cell, name) for cell in cells), 2)
@@ -68,6 +69,7 @@ def line(system: str, version: str, date: str, case: Case, cells: Sequence[Cell]
         busy_p99_us=mid("busy_p99_us"),
         gap_p99_us=mid("gap_p99_us"),
         errors=sum(cell.errors for cell in cells),
+        unfinished=sum(cell.unfinished for cell in cells),
         rounds=len(cells),
     )
 

@@ -2,7 +2,7 @@
 
 In the open loop a latency is counted from the moment the request was due, whether or not a connection was free then,
 so a system that stalls cannot hide it (no coordinated omission). Both loops end by count or by time, whichever is
-first; then they wait for what is outstanding, and count it. Latencies in seconds.
+first; then they wait for what is outstanding, for a grace of 10 s, and count it. Latencies in seconds.
 
 By hand: python -m bench.load http://127.0.0.1:9001 [--connections 64 | --rate 200] [--seconds 5] [--stream 200]
 """
@@ -25,7 +25,7 @@ from intertie.sim.caller import CallerConnection, Reply, connect, encode_request
 from intertie.sim.percentile import percentiles
 
 PATH = "/v1/chat/completions"
-GRACE_S = 30.0
+GRACE_S = 10.0
 _RAMP_S = 0.2
 _TAIL_BYTES = 64
 
@@ -42,11 +42,13 @@ class Aim:
 class Tally:
     """What a loop saw. `latencies`, `first` (to the first chunk) and `gaps` (between chunks) are in seconds.
 
-    `errors` counts what was not a whole 200 by cause: its status, `closed`, `garbled`, `truncated`, `unanswered`;
-    `late` is how long after it was due each request of an open loop left.
+    `errors` counts what was not a whole 200 by cause: its status, `closed`, `garbled`, `truncated`; `unfinished` what
+    was given up after the grace, its chunks counted; `late` is how long after it was due each request of an open loop
+    left.
     """
 
     requests: int = 0
+    unfinished: int = 0
     chunks: int = 0
     seconds: float = 0.0
     errors: dict[str, int] = field(default_factory=dict)
@@ -59,7 +61,7 @@ class Tally:
         """Count one answer."""
         cause = reply.fault or ("" if reply.status == 200 else str(reply.status)) or "truncated" * reply.truncated
         if cause:
-            self.fail(cause)
+            self.errors[cause] = self.errors.get(cause, 0) + 1
             return
         self.requests += 1
         self.latencies.append(reply.ended - reply.due)
@@ -68,13 +70,10 @@ class Tally:
             self.chunks += reply.chunks
             self.gaps.extend(reply.gaps)
 
-    def fail(self, cause: str, times: int = 1) -> None:
-        """Count requests that were not answered as they should have been."""
-        self.errors[cause] = self.errors.get(cause, 0) + times
-
     def figures(self) -> dict[str, object]:
         """The tally as plain numbers: rates per second, percentiles in microseconds."""
         found: dict[str, object] = {"requests": self.requests, "errors": self.errors, "chunks": self.chunks}
+        found["unfinished"] = self.unfinished
         found["seconds"] = round(self.seconds, 3)
         found["requests_per_s"] = round(self.requests / self.seconds, 1) if self.seconds else 0.0
         for name, values in (("", self.latencies), ("first_", self.first), ("gap_", self.gaps), ("late_", self.late)):
@@ -144,7 +143,8 @@ class _Run:
             return self._tally
         finally:
             for caller in self._callers:
-                caller.close()
+                left = caller.close()
+                self._tally.chunks += left.events if left is not None else 0
 
     async def _mend(self) -> None:
         """Open what is missing: at first all connections, later those that the other side closed."""
@@ -164,7 +164,7 @@ class _Run:
                     self._wake.clear()
                     await self._wake.wait()
         except TimeoutError:
-            self._tally.fail("unanswered", self._outstanding)
+            self._tally.unfinished = self._outstanding
         self._tally.seconds = time.perf_counter() - self._began
 
     @property

@@ -36,6 +36,7 @@ class Memory(msgspec.Struct, frozen=True):
     minutes: float
     requests: int
     errors: dict[str, int]
+    unfinished: int
 
 
 @app.default
@@ -92,6 +93,7 @@ async def _measure(system: Running, minutes: float, rate: float) -> Memory:
         minutes=minutes,
         requests=plain.requests + streams.requests,
         errors=_both(plain, streams),
+        unfinished=plain.unfinished + streams.unfinished,
     )
 
 

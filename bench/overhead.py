@@ -7,6 +7,7 @@ Run: intertie bench overhead, or python -m bench.overhead [--help]
 """
 
 import datetime
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -26,7 +27,21 @@ from bench.targets import Verdict, judge
 
 DOCS = Path(__file__).parents[1] / "docs"
 WRONG_USE = 2
-_COLUMNS = ("case", "system", "CPU µs", "× nginx", "requests/s", "p50 µs", "p99 µs", "+p50", "+p99", "MB", "errors")
+BUSY = 1.0
+_COLUMNS = (
+    "case",
+    "system",
+    "CPU µs",
+    "× nginx",
+    "requests/s",
+    "p50 µs",
+    "p99 µs",
+    "+p50",
+    "+p99",
+    "MB",
+    "errors",
+    "unfinished",
+)
 
 app = App(name="overhead", help=__doc__, version_flags=[])
 
@@ -67,6 +82,9 @@ def overhead(
     absent = [system.name for system in chosen if system.version() is None]
     if absent:
         say(f"not installed, left out: {', '.join(absent)} (python -m bench.install_rivals)")
+    busy = os.getloadavg()[0]
+    if busy > BUSY:
+        say(f"this machine is busy (load {busy:.1f}): latencies and rates will be noisy, CPU less so")
     lines = _measured(
         [system for system in chosen if system.name not in absent],
         [case for case in CASES if not cases or case.name in cases],
@@ -107,7 +125,9 @@ def tell(lines: Sequence[Line], as_json: bool) -> None:
     for name in _COLUMNS:
         table.add_column(name, justify="left" if name in ("case", "system") else "right", no_wrap=True)
     for each in lines:
-        table.add_row(each.case, each.system, *(_shown(value) for value in _figures(each)), str(each.errors))
+        table.add_row(
+            each.case, each.system, *(_shown(value) for value in _figures(each)), str(each.errors), str(each.unfinished)
+        )
     console.print(table)
     for verdict in judge(lines):
         console.print(_sentence(verdict))

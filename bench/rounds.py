@@ -52,4 +52,6 @@ def _told(case: Case, cell: Cell | NotServed) -> str:
     if isinstance(cell, NotServed):
         return str(cell)
     figures = f"{cell.cpu_us:9.1f} µs/{case.unit:<7}{cell.requests_per_s:9.0f} requests/s"
-    return f"{figures}  +{cell.added_p50_us:.0f} µs at one connection  {cell.errors} errors"
+    return (
+        f"{figures}  +{cell.added_p50_us:.0f} µs at one connection  {cell.errors} errors, {cell.unfinished} unfinished"
+    )

@@ -12,6 +12,7 @@ import asyncio
 import json
 import re
 from dataclasses import asdict, dataclass
+from typing import cast
 
 import httptools
 import uvloop
@@ -87,9 +88,9 @@ class UpstreamConnection(asyncio.Protocol):
         self._left = 0
         self._ending = b""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A caller is there."""
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports inherit from none
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The caller left."""

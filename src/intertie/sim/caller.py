@@ -82,12 +82,13 @@ class CallerConnection(asyncio.Protocol):
         self._reply = Reply(time.perf_counter() if due is None else due)
         self._transport.write(request)
 
-    def close(self) -> None:
-        """Leave at once, also in the middle of an answer; `ended` is not called for it."""
-        self._reply = None
+    def close(self) -> Reply | None:
+        """Leave at once. An answer that had not ended is returned as far as it came; `ended` is not called for it."""
+        reply, self._reply = self._reply, None
         if self._transport is not None:
             self._transport.abort()
             self._transport = None
+        return reply
 
     def attach(self, transport: asyncio.WriteTransport) -> None:
         """The connection stands."""
