@@ -233,7 +233,7 @@ async def test_a_slow_reader_leaves_no_connection_paused(
 
     monkeypatch.setattr(Stream, "on_body", on_body)
     upstream.script = script
-    whole = snapshot([endpoint("a", upstream.port, max_connections=1)], upstream=UpstreamLimits(first_byte_timeout_s=1))
+    whole = snapshot([endpoint("a", upstream.port, max_connections=1)], upstream=UpstreamLimits(answer_timeout_s=1))
     async with gateway(tmp_path, whole) as world, RawCaller(world.url) as slow, RawCaller(world.url) as next_one:
         slow.post(STREAM)
         await slow.head()

@@ -29,7 +29,7 @@ from intertie.core.endpoint import Endpoint
 from intertie.core.money import Price
 
 DEAR = Price(PRICE.input * 90, PRICE.output * 90, PRICE.cached * 90)
-HURRIED = UpstreamLimits(first_byte_timeout_s=0.3, idle_stream_timeout_s=0.3, connect_timeout_s=0.3)
+HURRIED = UpstreamLimits(connect_timeout_s=0.3, first_byte_timeout_s=0.3, answer_timeout_s=0.3)
 STREAM = {"stream": True}
 WELL = says(200, completion())
 ILL = says(500, b"oops")

@@ -118,7 +118,7 @@ async def test_the_plan_of_a_request_outlives_its_snapshot(tmp_path: Path, first
     first.script = hang
     dear = type(PRICE)(PRICE.input * 90, PRICE.output * 90, PRICE.cached * 90)
     places = [endpoint("a", first.port), endpoint("b", second.port, price=dear)]
-    hurried = UpstreamLimits(first_byte_timeout_s=0.3)
+    hurried = UpstreamLimits(answer_timeout_s=0.3)
     async with gateway(tmp_path, snapshot(places, upstream=hurried)) as world, RawCaller(world.url) as caller:
         caller.post()
         await first.visited()

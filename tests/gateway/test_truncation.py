@@ -35,7 +35,7 @@ from intertie.core.usage import Usage
 
 STREAM = {"stream": True}
 ERROR = {"error": {"message": "no more", "type": "server_error", "param": None, "code": None}}
-HURRIED = UpstreamLimits(first_byte_timeout_s=0.3, idle_stream_timeout_s=0.3)
+HURRIED = UpstreamLimits(first_byte_timeout_s=0.3, idle_stream_timeout_s=0.3, answer_timeout_s=0.6)
 
 
 @pytest.fixture
@@ -139,6 +139,7 @@ BROKEN_WHOLE = {
     "an error under 200": (says(200, json.dumps(ERROR).encode()), "upstream_error"),
     "a stream": (streams(token("Hi"), DONE), "upstream_malformed"),
     "cut": (only(completion()[:50], end="cut", headers=JSON), "upstream_cut"),
+    "silence": (hang, "upstream_timeout"),
     "silence within": (only(completion()[:50], end="silence", headers=JSON), "upstream_stalled"),
 }
 
@@ -192,7 +193,7 @@ async def test_a_stream_that_breaks_before_its_first_event_is_an_error_with_a_st
 async def test_an_answer_that_breaks_is_an_error_with_a_status(world: World, upstream: Scripted, name: str) -> None:
     upstream.script, code = BROKEN_WHOLE[name]
     told = await ask(world.url)
-    assert (told.status, told.error["code"]) == (504 if code == "upstream_stalled" else 502, code)
+    assert (told.status, told.error["code"]) == (504 if code in ("upstream_timeout", "upstream_stalled") else 502, code)
     row = await world.ended()
     assert (row.outcome, row.fault, row.cost_nano, row.usage) == ("failed", code, 0, Usage())
     assert world.live.states["a"].latency_penalty > 0
@@ -232,6 +233,19 @@ async def test_an_error_under_200_that_names_a_callers_mistake_blames_nobody_els
     told = await ask(world.url)
     assert (told.status, told.error) == (400, {"code": 400, "message": "too long"})
     assert world.live.states["a"].latency_penalty == 0
+
+
+async def test_an_answer_that_comes_whole_may_take_longer_than_the_first_byte_of_a_stream(
+    world: World, upstream: Scripted
+) -> None:
+    """An engine that does not stream is silent until all of it is generated."""
+
+    async def script(visit: Visit) -> None:
+        await asyncio.sleep(0.4)
+        visit.answer(200, completion())
+
+    upstream.script = script
+    assert (await ask(world.url)).status == 200
 
 
 async def test_an_answer_may_not_be_larger_than_allowed(tmp_path: Path, upstream: Scripted) -> None:

@@ -42,7 +42,10 @@ class UpstreamLimits(msgspec.Struct, frozen=True):
     """How long an endpoint may take, in seconds, and how much it may answer, in bytes."""
 
     connect_timeout_s: Annotated[float, "Seconds to wait for a connection."] = 5.0
-    first_byte_timeout_s: Annotated[float, "Seconds to wait for the first byte of an answer."] = 60.0
+    first_byte_timeout_s: Annotated[float, "Seconds to wait for the first byte of a stream."] = 60.0
+    answer_timeout_s: Annotated[float, "Seconds to wait for an answer that comes whole, once all of it is made."] = (
+        600.0
+    )
     idle_stream_timeout_s: Annotated[float, "Seconds a stream may be silent."] = 60.0
     keep_alive_s: Annotated[float, "Seconds an idle connection to an endpoint is kept."] = 50.0
     max_answer_bytes: Annotated[int, "Most bytes of an answer that is not a stream."] = 64 * 1024 * 1024

@@ -101,7 +101,7 @@ async def _collect(live: Live, passage: Passage, connection: Connection, message
     limits, attempt = live.snapshot.upstream, passage.attempt
     assert attempt is not None
     sink = Collect(live.loop, limits.max_answer_bytes)
-    connection.exchange(message, sink, limits.first_byte_timeout_s, limits.idle_stream_timeout_s)
+    connection.exchange(message, sink, limits.answer_timeout_s, limits.idle_stream_timeout_s)
     answer: Answer = await _heard(connection, sink.answered)
     if not 200 <= answer.status < 300:
         raise ours(fault_of(answer.status, answer.headers, answer.body))
