@@ -1,38 +1,29 @@
-"""The demo: the whole gateway over a small world of simulated engines, and three requests through its public door."""
+"""The demo: the whole gateway over a small world of simulated engines, started and ended from one process."""
 
 import asyncio
 import os
-import socket
-import ssl
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import msgspec
 
 from intertie.compose.demo_engines import WORLD
+from intertie.compose.listening import Address
 from intertie.compose.serving import service_of
-from intertie.compose.supervisor import Supervisor
+from intertie.compose.supervisor import Service, Supervisor
 from intertie.config.document import configured
-from intertie.config.settings import Settings, environment
+from intertie.config.settings import Settings, environment, load
 from intertie.control.keys import KeyCabinet
 from intertie.control.pepper import pepper_of
 from intertie.core.clock import SystemClock
-from intertie.core.faults import GatewayFault
+from intertie.core.faults import ConfigFault, GatewayFault
 from intertie.store.database import Database
-from intertie.wire.dial import Dialer
-from intertie.wire.egress import EgressPolicy
-from intertie.wire.fetch import fetch
+from intertie.store.migrate import migrate
 from intertie.wire.tasks import Tasks
-from intertie.wire.tls import ResumingContext
 
-ASKS = (
-    ("interactive", "Say hello in one sentence."),
-    ("economy", "Summarise this quarter's incident reports in five lines."),
-    ("green", "Write a bedtime story about a river that wanted to be a cloud."),
-)
 REAL_ENDPOINTS = {
     "OPENAI_API_KEY": """
 sites: [{id: openai, tier: provider, jurisdiction: [US]}]
@@ -44,126 +35,66 @@ endpoints: [{id: local, site: local, model: local, upstream_model: "${INTERTIE_E
   url: "${INTERTIE_ENGINE_URL}", price: {input: 0, output: 0}}]
 """,
 }
+"""What is added where the environment names a real engine. The demo's key may use it; the demo asks it nothing."""
+REAL_MODELS = {"OPENAI_API_KEY": "gpt-5-mini", "INTERTIE_ENGINE_URL": "local"}
+
+_GROUP = """
+groups: [{name: demo, budget: {usd: 20, per: day}, limits: {rpm: 6k, tpm: 20M}}]
+"""
 _READY_S = 30.0
-_KEY_TAKEN_UP_S = 1.5
-
-
-class Told(msgspec.Struct):
-    """One request of the demo: what was wanted, where it ran, why, what it cost. `ttft_ms` as the gateway measured."""
-
-    objective: str
-    model: str
-    site: str
-    endpoint: str
-    ttft_ms: float
-    cost_usd: str
-    gco2: float | None
-    reasons: list[str]
-    request_id: str
-    simulated: bool = True
+_LOOK_S = 0.02
+_HOPELESS = 3  # a process that died so often while it started will not start
+_PORTS, _PORT_TRIES = 3, 20
+_TAIL = 15
 
 
 class Demo(msgspec.Struct):
-    """A running demo: where it listens, a key, and the state folder with its books."""
+    """A running demo: where it listens, a key, the folder with its books, and the real models it also routes to."""
 
-    base_url: str
-    control_url: str
+    port: int
+    control_port: int
     key: str
     state: str
-    config: str
+    database_url: str
+    real_models: list[str]
 
-
-class _Explained(msgspec.Struct):
-    """The parts of `x-intertie-explain` that the demo tells."""
-
-    reasons: list[str]
-    candidates: list["_Judged"]
-
-
-class _Judged(msgspec.Struct):
-    endpoint: str
-    gco2: float | None
+    @property
+    def base_url(self) -> str:
+        """What a client takes as its base URL."""
+        return f"http://127.0.0.1:{self.port}/v1"
 
 
 @asynccontextmanager
 async def running_demo(state: Path, port: int, crashed: Callable[[BaseException], None]) -> AsyncGenerator[Demo]:
-    """The demo for as long as the block lasts. Raises a Fault if it cannot start."""
-    tasks = Tasks(crashed)
-    engines, ports = await _start_engines()
-    config = _write_config(state)
-    try:
-        flags: dict[str, object] = {
-            "config": str(config), "state": str(state), "host": "127.0.0.1", "port": str(free_port(port)),
-            "control_port": str(free_port(port + 1)), "health_port": str(free_port(port + 2)), "log_requests": "false",
-        }  # fmt: skip
-        settings, _ = configured(flags, environment() | ports)
-        supervisor = Supervisor(service_of(settings, flags, ports))
-        running = tasks.start(supervisor.run())
-        ready = tasks.start(supervisor.ready.wait())
-        await asyncio.wait((ready, running), timeout=_READY_S, return_when=asyncio.FIRST_COMPLETED)
-        if not ready.done():
-            supervisor.stop()
-            raise GatewayFault(f"the gateway was not ready within {_READY_S:g} s; its processes said why")
-        key = await _make_key(settings)
-        base = f"http://127.0.0.1:{supervisor.data.port}/v1"
-        yield Demo(base, f"http://127.0.0.1:{supervisor.control.port}", key, str(state), str(config))
-        supervisor.stop()
-        await running
-    finally:
-        await tasks.close(2.0)
-        if engines.stdin is not None:
-            engines.stdin.close()
-        await engines.wait()
+    """The demo for as long as the block lasts, on `port` or the next free one. Raises a Fault if it cannot start.
 
-
-async def ask_all(demo: Demo, told: Callable[[Told], None]) -> None:
-    """Send the demo's requests, one objective each; each is told as soon as it is answered."""
-    dialer = Dialer(EgressPolicy(True), tls=ResumingContext(ssl.PROTOCOL_TLS_CLIENT))
-    for objective, question in ASKS:
-        body = {"model": "chat", "max_tokens": 60, "messages": [{"role": "user", "content": question}]}
-        headers = {
-            "authorization": f"Bearer {demo.key}", "content-type": "application/json",
-            "x-intertie-objective": objective, "x-intertie-explain": "1",
-        }  # fmt: skip
-        url = f"{demo.base_url}/chat/completions"
-        answer = await fetch(dialer, "POST", url, headers, msgspec.json.encode(body))
-        if answer.status != 200:
-            raise GatewayFault(f"the gateway answered {answer.status}: {answer.body.decode(errors='replace')}")
-        told(_told(objective, answer.headers))
-
-
-def free_port(wanted: int) -> int:
-    """The port itself if it is free, else any free one."""
-    for port in (wanted, 0):
-        try:
-            with socket.create_server(("127.0.0.1", port)) as taken:
-                return int(taken.getsockname()[1])
-        except OSError:
-            continue
-    raise GatewayFault("no port is free on 127.0.0.1")
-
-
-def _told(objective: str, headers: dict[bytes, bytes]) -> Told:
-    def word(name: bytes) -> str:
-        return headers.get(b"x-intertie-" + name, b"").decode()
-
-    explained = msgspec.json.decode(headers[b"x-intertie-explain"], type=_Explained)
-    endpoint = word(b"endpoint")
-    return Told(
-        objective=objective,
-        model=word(b"model"),
-        site=word(b"site"),
-        endpoint=endpoint,
-        ttft_ms=float(word(b"ttft-ms")),
-        cost_usd=word(b"cost-usd"),
-        gco2=next((one.gco2 for one in explained.candidates if one.endpoint == endpoint), None),
-        reasons=explained.reasons,
-        request_id=headers[b"x-request-id"].decode(),
-    )
+    What its processes tell goes to `<state>/events.log`.
+    """
+    config, tasks = _write_config(state), Tasks(crashed)
+    flags: dict[str, object] = {
+        "config": str(config), "state": str(state), "host": "127.0.0.1", "log_requests": "false", "drain_s": "5",
+    }  # fmt: skip
+    with _told_into(state / "events.log") as log:
+        async with _engines() as engines:
+            # Before the gateway starts, so that its first snapshot knows the key.
+            key = await _make_key(load(flags, environment()))
+            ports = await _ports_of(engines)
+            settings, _ = configured(flags, environment() | ports)
+            supervisor = _supervisor(service_of(settings, flags, ports), port)
+            running = tasks.start(supervisor.run())
+            try:
+                await _until_ready(supervisor, running, log)
+                real = [model for name, model in REAL_MODELS.items() if environment().get(name)]
+                at = supervisor.data.port, supervisor.control.port
+                yield Demo(*at, key, str(state), settings.database_url, real)
+            finally:
+                supervisor.stop()
+                await asyncio.wait([running])
+                await tasks.close(2.0)
 
 
 def _write_config(state: Path) -> Path:
-    """The demo world, and a file each for the real engines that the environment names."""
+    """The demo world, a group for its key, and the real engines that the environment names."""
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     included = [str(WORLD)]
     for name, text in REAL_ENDPOINTS.items():
@@ -171,25 +102,94 @@ def _write_config(state: Path) -> Path:
             included.append(f"{name.lower()}.yaml")
             (state / included[-1]).write_text(text)
     config = state / "demo.yaml"
-    config.write_text(f"# Made by `intertie demo`.\ninclude: {included}\n")
+    config.write_text(f"# Made by `intertie demo`.\ninclude: {msgspec.json.encode(included).decode()}\n{_GROUP}")
     return config
 
 
+@contextmanager
+def _told_into(log: Path) -> Generator[Path]:
+    """What this process and its children tell on standard error goes to a file while the block lasts."""
+    sys.stderr.flush()
+    screen = os.dup(2)
+    with log.open("wb") as file:
+        os.dup2(file.fileno(), 2)
+    try:
+        yield log
+    finally:
+        sys.stderr.flush()
+        os.dup2(screen, 2)
+        os.close(screen)
+
+
 async def _make_key(settings: Settings) -> str:
-    """A key of the demo's engineers, made as `intertie keys create` makes one."""
+    """A key of the demo's group, made as `intertie keys create` makes one."""
     database = Database(settings.database_url)
+    await migrate(database)
     cabinet = KeyCabinet(database, pepper_of(Path(settings.state), settings.secret), SystemClock(), os.urandom)
-    key = await cabinet.create("demo", group="engineering", project="demo")
+    key = await cabinet.create("demo", group="demo", project="demo")
     await database.close()
-    await asyncio.sleep(_KEY_TAKEN_UP_S)
     return key.secret
 
 
-async def _start_engines() -> tuple[Process, dict[str, str]]:
+@asynccontextmanager
+async def _engines() -> AsyncGenerator[Process]:
+    """The process of the simulated engines. It ends with the block, or when this process dies."""
     command = (sys.executable, "-P", "-m", "intertie.compose.demo_engines")
-    engines = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
-    assert engines.stdout is not None
-    line = await engines.stdout.readline()
+    engines = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, start_new_session=True)
+    try:
+        yield engines
+    finally:
+        if engines.stdin is not None:
+            engines.stdin.close()
+        await engines.wait()
+
+
+async def _ports_of(engines: Process) -> dict[str, str]:
+    """What the placeholders of the demo world stand for."""
+    line = await engines.stdout.readline() if engines.stdout is not None else b""
     if not line:
         raise GatewayFault("the simulated engines did not start")
-    return engines, {name: str(port) for name, port in msgspec.json.decode(line, type=dict[str, int]).items()}
+    return {name: str(port) for name, port in msgspec.json.decode(line, type=dict[str, int]).items()}
+
+
+def _supervisor(service: Service, port: int) -> Supervisor:
+    """On three ports from the wanted one, or from the next where three are free, or wherever the kernel likes."""
+    last = min(port + _PORTS * _PORT_TRIES, 65_536 - _PORTS) if port else 0
+    for first in range(port, last, _PORTS):
+        try:
+            return Supervisor(_at(service, first, first + 1, first + 2))
+        except ConfigFault:
+            continue
+    return Supervisor(_at(service, 0, 0, 0))
+
+
+def _at(service: Service, data: int, control: int, health: int) -> Service:
+    host = service.data.host
+    return msgspec.structs.replace(
+        service, data=Address(host, data), control=Address(host, control), health=Address(host, health)
+    )
+
+
+async def _until_ready(supervisor: Supervisor, running: asyncio.Task[int], log: Path) -> None:
+    """Until every process serves. Raises GatewayFault with the reason if that cannot be, or takes too long."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _READY_S
+    children = supervisor.status().children
+    while not supervisor.ready.is_set() or any(child.state != "ready" for child in children):
+        if running.done() or loop.time() > until or any(child.restarts >= _HOPELESS for child in children):
+            raise GatewayFault(f"the gateway could not start: {_reason(log)}")
+        await asyncio.sleep(_LOOK_S)
+        children = supervisor.status().children
+
+
+class _Event(msgspec.Struct):
+    event: str
+    why: str = ""
+
+
+def _reason(log: Path) -> str:
+    """What a process said of why it cannot start; else the last lines of what all of them said."""
+    lines = log.read_text(errors="replace").splitlines()
+    events = [msgspec.json.decode(line, type=_Event) for line in lines if line.startswith("{")]
+    said = [event.why for event in events if event.event == "cannot_start"]
+    return said[-1] if said else "\n".join(["its processes said", *lines[-_TAIL:]])
