@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from openai import AsyncOpenAI, OpenAI
+from openai import APIError, AsyncOpenAI, OpenAI
 from pydantic import BaseModel
 from world import KEY, World, endpoint, gateway, snapshot
 
+from intertie.config.snapshot import UpstreamLimits
+from intertie.core.principal import Meter
 from intertie.sim.engine.batching import EngineSpeed
 from intertie.sim.engine.fleet import running_engine
 from intertie.sim.engine.options import EngineOptions
@@ -151,3 +153,50 @@ async def test_each_answer_names_its_request(world: World, client: AsyncOpenAI) 
     assert raw.headers["x-intertie-attempts"] == "1"
     assert float(raw.headers["x-intertie-cost-usd"]) == row.cost_nano / 1e9
     assert (await world.logged())[0]["request"] == raw.headers["x-request-id"]
+
+
+FAULTS = ["cut:3", "malformed:3", "hang_stream:3", "no_done", "html", "error_in_200", "rst", "status:429", "status:500"]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_no_fault_of_an_engine_looks_like_an_answer(tmp_path: Path, fault: str, stream: bool) -> None:
+    """Wire fact 1: whatever goes wrong in the engine, the client raises."""
+    options = EngineOptions(port=0, model=("m",), speed=SPEED, fault=(fault,))
+    limits = UpstreamLimits(idle_stream_timeout_s=0.2)
+    asked = {"model": "m", "messages": MESSAGES, "stream": stream, "extra_body": {"intertie_sim": {"output_tokens": 9}}}
+    async with (
+        running_engine(options) as engine,
+        gateway(tmp_path, snapshot([endpoint("a", engine.port)], upstream=limits)) as world,
+        world.sdk() as client,
+    ):
+        if not stream and fault == "no_done":
+            assert await client.chat.completions.create(**asked)
+            return
+        with pytest.raises(APIError) as caught:
+            answer = await client.chat.completions.create(**asked)
+            async for _ in answer:
+                pass
+        assert str(caught.value.code).startswith("upstream_")
+        row = await world.ended()
+        assert row.outcome in ("cut", "failed")
+        assert row.fault == caught.value.code
+
+
+async def test_the_client_tries_again_what_is_worth_it(tmp_path: Path) -> None:
+    """Wire fact 14: it reads `retry-after-ms` and obeys `x-should-retry`."""
+    options = EngineOptions(port=0, model=("m",), speed=SPEED, allow_faults=True)
+    limit = Meter("calls", "concurrent", 1, "user ada")
+    async with (
+        running_engine(options) as engine,
+        gateway(tmp_path, snapshot([endpoint("a", engine.port)], [limit])) as world,
+        world.sdk(retries=3) as client,
+    ):
+        slow = {"extra_body": {"intertie_sim": {"output_tokens": 300}}}
+        both = await asyncio.gather(
+            *[client.chat.completions.create(model="m", messages=MESSAGES, **slow) for _ in range(2)]
+        )
+        assert all(answer.choices for answer in both)
+        lines = await world.logged(3)
+    assert [line["code"] for line in lines if "code" in line] == ["rate_limit_exceeded"]
+    assert lines[-1]["retry"] == "1"

@@ -79,6 +79,23 @@ async def test_another_media_type_is_refused(world: World, kind: str) -> None:
     assert (told.status, told.error["code"]) == (400, "unsupported_media_type")
 
 
+async def test_a_compressed_body_is_refused_in_words(world: World) -> None:
+    told = await ask(world.url, b"\x1f\x8b\x08", CHAT, "content-encoding: gzip")
+    assert (told.status, told.error["code"]) == (400, "unsupported_media_type")
+
+
+async def test_nothing_of_the_endpoints_head_reaches_the_caller(world: World, upstream: Scripted) -> None:
+    """Wire fact 15: the limits there are those of our account, not the caller's own."""
+    theirs = (
+        b"x-ratelimit-remaining-requests: 7\r\nset-cookie: a=b\r\nopenai-organization: us\r\nx-request-id: theirs\r\n"
+    )
+    for status in (200, 400, 429):
+        upstream.script = says(status, completion(), theirs)
+        headers = (await ask(world.url)).headers
+        assert not {"x-ratelimit-remaining-requests", "set-cookie", "openai-organization"} & headers.keys()
+        assert headers["x-request-id"].startswith("req_w1_")
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [

@@ -151,10 +151,9 @@ def _choices(peek: _Peek) -> int:
 
 def _prompts(content: bytes) -> int:
     """How many prompts a completion has: each text and each list of token ids is answered by itself."""
-    if content[:1] != b"[":
-        return 1
-    texts = [each for each in _list(content) if bytes(each)[:1] in b'"[']
-    return max(1, len(texts))
+    if content[:1] != b"[" or content[1:32].lstrip()[:1] not in b'"[':
+        return 1  # one text, or the token ids of one
+    return max(1, len(_list(content)))
 
 
 def _affinity(cache_key: str | None, content: bytes) -> bytes:

@@ -22,6 +22,8 @@ def receive(request: Request, operation: Operation) -> Call:
     if kind != b"application/json" and kind.partition(b";")[0].strip().lower() != b"application/json":
         shown = kind[:80].decode("latin-1")
         raise InvalidRequest(f"content-type must be application/json, not {shown!r}.", code="unsupported_media_type")
+    if request.headers.get(b"content-encoding", b"identity") != b"identity":
+        raise InvalidRequest("The body must not be compressed.", code="unsupported_media_type")
     if not request.body:
         raise InvalidRequest("The request has no body.", code="invalid_json")
     call = with_headers(parse(operation, request.body), request.headers)
