@@ -1,6 +1,6 @@
 """A gateway worker: one event loop that serves the data port. Lean on purpose: no SQL, no YAML, no numpy.
 
-It starts from `<state>/snapshot.bin` if there is one, else it waits for the control process to publish. While the
+It starts from what the control process publishes, or, if that is away, from `<state>/snapshot.bin`. While the
 control process is away it serves on what it holds and tries the link again and again.
 """
 
@@ -41,6 +41,7 @@ from intertie.wire.tls import server_context
 _COUNTERS_EVERY_S = 1.0
 _RELINK_S = 0.1
 _DRAIN_LOOK_S = 0.05
+_PUBLISH_WAIT_S = 3.0
 _STDOUT = 1
 _GC_THRESHOLDS = (20_000, 20, 50)
 """A request leaves few cycles behind; collecting after every 700 allocations would cost more than it frees."""
@@ -71,12 +72,17 @@ class Worker:
         self.live = Live(self.id, clock, Random(SystemRandom().getrandbits(64)), books, Reach(tasks, settings.proxy))
 
     async def first_snapshot(self, stop: asyncio.Event) -> Snapshot | None:
-        """The snapshot to start from: the last good one on disk, or the first published; None if told to stop."""
+        """The snapshot to start from: what is published, or the last good one on disk; None if told to stop.
+
+        The one on disk may not know the newest keys, so it is taken only if the control process is away for long.
+        """
         self._tasks.start(self._keep_linked())
-        with suppress(OSError, msgspec.DecodeError, Fault):
-            self._adopt(unpack((self._state / "snapshot.bin").read_bytes()))
         waits = [self._tasks.start(event.wait()) for event in (self._has_snapshot, stop)]
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waits, timeout=_PUBLISH_WAIT_S, return_when=asyncio.FIRST_COMPLETED)
+        if not self._has_snapshot.is_set() and not stop.is_set():
+            with suppress(OSError, msgspec.DecodeError, Fault):
+                self._adopt(unpack((self._state / "snapshot.bin").read_bytes()))
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         return self.live.snapshot if self._has_snapshot.is_set() else None
 
     def count(self, server: Server) -> None:
