@@ -62,9 +62,9 @@ class Serving:
         await server.listen(sock, tls)
         return cls(server, app, sock.getsockname()[1], crashes)
 
-    async def caller(self) -> "Caller":
-        """Connect."""
-        caller = Caller(*await asyncio.open_connection("127.0.0.1", self.port))
+    async def caller(self, limit: int = 1 << 16) -> "Caller":
+        """Connect; no more than about `limit` bytes are read before they are asked for."""
+        caller = Caller(*await asyncio.open_connection("127.0.0.1", self.port, limit=limit))
         self.callers.append(caller)
         return caller
 

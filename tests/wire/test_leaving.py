@@ -181,13 +181,10 @@ async def test_whoever_does_not_read_the_end_is_cut_at_last(serve: Serve) -> Non
         reply.send(200, b"", b"x" * 30_000_000)
 
     serving = await serve(much, limits=ServerLimits())
-    reader, writer = await asyncio.open_connection("127.0.0.1", serving.port, limit=1000)
-    writer.write(GET)
+    (await serving.caller(limit=1000)).send(GET)
     await until(lambda: len(serving.app.requests) == 1)
     assert await serving.server.close(0.1) is False
     assert serving.server.connections == 0
-    writer.transport.abort()
-    del reader
 
 
 async def test_an_idle_server_closes_at_once(serve: Serve) -> None:

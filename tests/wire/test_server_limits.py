@@ -133,8 +133,6 @@ async def test_too_many_connections_are_told_so(serve: Serve) -> None:
     callers[0].writer.close()
     await until(lambda: serving.server.connections < 3)
     assert status_of(await serving.ask(GET)) == 200
-    for caller in callers:
-        caller.writer.transport.abort()
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -154,14 +152,10 @@ async def test_a_caller_who_reads_nothing_is_cut(serve: Serve, streamed: bool) -
             raise
 
     serving = await serve(much, limits=HASTE)
-    reader, writer = await asyncio.open_connection("127.0.0.1", serving.port, limit=1000)
-    writer.write(GET)
+    (await serving.caller(limit=1000)).send(GET)
     await until(lambda: serving.server.connections == 1)
-    await until(lambda: serving.server.connections == 0)
-    assert serving.server.in_flight == 0
+    await until(lambda: serving.server.connections == 0 and serving.server.in_flight == 0)
     assert cancelled.is_set() == streamed
-    writer.transport.abort()
-    del reader
 
 
 async def test_a_caller_who_reads_slowly_is_not_cut(serve: Serve) -> None:
@@ -171,11 +165,10 @@ async def test_a_caller_who_reads_slowly_is_not_cut(serve: Serve) -> None:
         reply.send(200, b"connection: close\r\n", b"x" * size)
 
     serving = await serve(much, limits=HASTE)
-    reader, writer = await asyncio.open_connection("127.0.0.1", serving.port, limit=1000)
-    writer.write(b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    caller = await serving.caller(limit=1000)
+    caller.send(b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
     got = 0
-    while part := await asyncio.wait_for(reader.read(400_000), 3):
+    while part := await asyncio.wait_for(caller.reader.read(400_000), 3):
         got += len(part)
         await asyncio.sleep(0.05)
     assert got > size
-    writer.transport.abort()
