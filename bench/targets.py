@@ -24,7 +24,7 @@ class Verdict:
 
 
 def judge(lines: Sequence[Line]) -> list[Verdict]:
-    """The gateway's figures against its targets (design: numbers to hold), and against SGLang's router, same run."""
+    """The gateway's figures against its targets, and against the routers written in Rust, of the same run."""
     found = {(each.system, each.case): each for each in lines}
 
     def figure(case: str, name: str, system: str = "intertie") -> float | None:
@@ -32,18 +32,20 @@ def judge(lines: Sequence[Line]) -> list[Verdict]:
         value: float | None = getattr(one, name) if one is not None else None
         return value
 
-    request, stream, router = "nonstream_1k", "stream_200", "sglang-router"
+    request, stream = "nonstream_1k", "stream_200"
+
+    def not_above(what: str, case: str, rival: str) -> Verdict:
+        return Verdict(f"{what}, beside {rival}", figure(case, "cpu_us", rival), figure(case, "cpu_us"), "µs")
+
     return [
         Verdict("CPU per request", 3.0, figure(request, "ratio_to_nginx"), "× nginx"),
         Verdict("CPU per request, at the very most", 4.0, figure(request, "ratio_to_nginx"), "× nginx"),
-        _not_above("CPU per request, SGLang router's", figure(request, "cpu_us", router), figure(request, "cpu_us")),
+        not_above("CPU per request", request, "sglang-router"),
+        not_above("CPU per request", request, "vllm-router"),
         Verdict("CPU per streamed chunk", 1.6, figure(stream, "ratio_to_nginx"), "× nginx"),
-        _not_above("CPU per chunk, SGLang router's", figure(stream, "cpu_us", router), figure(stream, "cpu_us")),
+        not_above("CPU per streamed chunk", stream, "sglang-router"),
+        not_above("CPU per streamed chunk", stream, "vllm-router"),
         Verdict("added p50, one connection", 200.0, figure(request, "added_p50_us"), "µs"),
         Verdict("added p99, one connection", 1000.0, figure(request, "added_p99_us"), "µs"),
         Verdict("memory of a worker after load", 60.0, figure(request, "rss_mb"), "MB"),
     ]
-
-
-def _not_above(what: str, limit: float | None, figure: float | None) -> Verdict:
-    return Verdict(what, limit, figure, "µs")

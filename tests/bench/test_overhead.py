@@ -52,7 +52,8 @@ def test_each_line_carries_the_fields_programs_read():
 def test_verdicts_are_met_missed_or_not_measured():
     words = [verdict.word for verdict in judge(some_lines(ours=70.0, chunk=15.0))]
     # 3.5 times nginx: above the target, below the most that is accepted, below SGLang's router.
-    assert words == ["missed", "met", "met", "met", "not measured", "met", "met", "met"]
+    assert words[:3] == ["missed", "met", "met"]
+    assert words[3:] == ["not measured", "met", "not measured", "not measured", "met", "met", "met"]
     assert {verdict.word for verdict in judge([])} == {"not measured"}
 
 
