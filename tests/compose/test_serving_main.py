@@ -1,11 +1,19 @@
-"""The real thing, from start to metrics: ready at once, answers on three ports, counts what it served."""
+"""The real thing, from start to metrics: ready at once, small, answers on three ports, counts what it served."""
 
 import json
+import sys
 import time
 from pathlib import Path
 
 from serving_world import Caller, Serving, ask, chat, config, engines
 from supervised import eventually, fetch
+
+
+def _memory_mib(pid: int) -> dict[str, float]:
+    """Resident memory as top shows it (RSS), and the part that is this process's alone (USS)."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    kib = {name: int(value.split()[0]) for name, _, value in (line.partition(":") for line in lines)}
+    return {"rss": kib["Rss"] / 1024, "own": (kib["Private_Clean"] + kib["Private_Dirty"]) / 1024}
 
 
 async def test_it_is_ready_at_once_answers_on_three_ports_and_counts_every_request(tmp_path: Path) -> None:
@@ -19,6 +27,8 @@ async def test_it_is_ready_at_once_answers_on_three_ports_and_counts_every_reque
         for port in (gateway.data, gateway.control, gateway.health):
             for path in ("/livez", "/readyz", "/health/liveness", "/health/readiness"):
                 assert (await fetch(port, path))[0] == 200, (port, path)
+        (worker, _) = await gateway.pids("worker")
+        idle = _memory_mib(worker)
         callers = [Caller(gateway.data) for _ in range(8)]
         answers = [await caller.ask(chat(3, stream=number % 2 == 0)) for caller in callers for number in range(5)]
         assert {answer.status for answer in answers} == {200}
@@ -38,6 +48,9 @@ async def test_it_is_ready_at_once_answers_on_three_ports_and_counts_every_reque
         assert (streams, output) == (24, 120)
         left = next(value for (name, _), value in page.items() if name == "intertie_budget_remaining_usd")
         assert left <= 1_000_000
+        busy = _memory_mib(worker)
+        sys.stdout.write(f"worker: {idle['rss']:.1f} MiB idle, {idle['own']:.1f} its own; then {busy['rss']:.1f}\n")
+        assert idle["rss"] < 70 and busy["rss"] < 75
         rows = await gateway.closed(40)
         assert set(rows) == {answer.id for answer in answers} and (await gateway.verdict()).sound
         assert await gateway.stop() == 0

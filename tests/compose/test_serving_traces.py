@@ -81,4 +81,4 @@ async def test_our_span_stands_between_the_callers_and_the_endpoints_as_soon_as_
     facts = {fact.key: fact.value for fact in span.attributes}
     assert facts["intertie.request"].string_value == answer.id
     assert facts["gen_ai.usage.output_tokens"].int_value == 2 and facts["intertie.endpoint"].string_value == "near"
-    assert 0 < span.end_time_unix_nano - span.start_time_unix_nano < 10**9
+    assert 0 <= span.end_time_unix_nano - span.start_time_unix_nano < 10**9
