@@ -172,3 +172,18 @@ async def test_a_caller_who_reads_slowly_is_not_cut(serve: Serve) -> None:
         got += len(part)
         await asyncio.sleep(0.05)
     assert got > size
+
+
+async def test_answers_that_nobody_reads_do_not_pile_up(serve: Serve) -> None:
+    async def much(request: Request, reply: Reply) -> None:
+        reply.send(200, b"", b"x" * 1_000_000)
+
+    serving = await serve(much)
+    caller = await serving.caller(limit=1000)
+    for _ in range(10):
+        caller.send(GET * 10)
+        await asyncio.sleep(0.02)
+    assert len(serving.app.requests) < 20  # kernel buffers take a few megabytes
+    for _ in range(100):
+        await caller.answer()
+    assert len(serving.app.requests) == 100

@@ -183,3 +183,9 @@ async def test_a_large_message_may_come_in_parts(upstream: Upstream, reach: Reac
     body = b"x" * 5_000_000
     await ask(pool, [b"POST / HTTP/1.1\r\nhost: up\r\ncontent-length: %d\r\n\r\n" % len(body), body])
     assert endpoint.visits[0].body == body
+
+
+async def test_a_head_that_drips_is_late(upstream: Upstream, reach: Reach) -> None:
+    endpoint = await upstream(sends(OK, *[b"x-%d: y\r\n" % at for at in range(100)], gap_s=0.05))
+    with pytest.raises(FirstByteLate):
+        await ask(reach(endpoint.port), first_byte_s=0.3, idle_s=0.3)

@@ -34,7 +34,7 @@ class Caller(asyncio.Protocol):
     """The server's side of one connection."""
 
     __slots__ = (
-        "_callers", "_continue", "_feed", "_headers", "_held", "_intake", "_keep_alive", "_parser",
+        "_blocked", "_callers", "_continue", "_feed", "_headers", "_held", "_intake", "_keep_alive", "_parser",
         "_peer", "_phase", "_port", "_queue", "_raw", "_refusal", "_repeats", "_reply", "_request", "_stuck",
         "_target", "_transport", "_version", "deadline", "on_body",
     )  # fmt: skip
@@ -58,6 +58,7 @@ class Caller(asyncio.Protocol):
         self._held = bytearray()
         self._version, self._peer = "1.1", ""
         self._keep_alive, self._continue = True, False
+        self._blocked = False  # what comes must wait: for an answer, for its turn, or for the caller to read
         self.deadline = math.inf
 
     # --- called by the transport ---------------------------------------------------------------------------------
@@ -77,7 +78,7 @@ class Caller(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse, or hold what comes while a request is under way."""
-        if self._reply is not None or self._phase >= LINGER:
+        if self._blocked:
             self._hold(data)
             return
         self._raw += len(data)
@@ -88,12 +89,13 @@ class Caller(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._stop(error)
         else:
-            if self._reply is None:
+            if not self._blocked:
                 self._progress(len(data))
 
     def eof_received(self) -> None:
-        """A caller who closes his side has left; the transport closes by itself."""
+        """A caller who closes his side has left."""
         self._leave()
+        self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone: cancel what runs for it."""
@@ -106,7 +108,8 @@ class Caller(asyncio.Protocol):
             port.emptied.set_result(None)
 
     def pause_writing(self) -> None:
-        """The caller reads too slowly: tell whoever produces, and watch that it reads at all."""
+        """The caller reads too slowly: tell whoever produces, begin nothing new, and watch that it reads at all."""
+        self._blocked = True
         self._stuck = self._transport.get_write_buffer_size()
         self.deadline = self._port.loop.time() + self._port.limits.write_stall_s
         if self._reply is not None:
@@ -118,8 +121,8 @@ class Caller(asyncio.Protocol):
         if self._reply is not None:
             self.deadline = math.inf
             self._reply.resume()
-        elif self._phase < LINGER:
-            self._rest()
+        else:
+            self._next()
 
     # --- called by the parser ------------------------------------------------------------------------------------
 
@@ -166,7 +169,7 @@ class Caller(asyncio.Protocol):
             self._headers = {}
         form = HEAD_ONLY if request.method == "HEAD" else CHUNKED if self._version == "1.1" else UNTIL_CLOSE
         reply = Reply(self._port, self._transport, self._answered, form, self._keep_alive)
-        if self._reply is None and not self._queue:
+        if not self._blocked:
             self._run(request, reply)
         elif len(self._queue) < QUEUED:
             self._queue.append((request, reply))
@@ -177,7 +180,7 @@ class Caller(asyncio.Protocol):
 
     def _run(self, request: Request, reply: Reply) -> None:
         port = self._port
-        self._reply = reply
+        self._reply, self._blocked = reply, True
         self.deadline = math.inf
         port.replies.add(reply)
         reply.task = port.loop.create_task(self._serve(request, reply))
@@ -204,21 +207,25 @@ class Caller(asyncio.Protocol):
         self._reply = None
         if not reply.keep_alive:
             self.close()
-        elif self._queue or self._held or self._target or self._refusal is not None:
+        elif self._queue or self._held or self._target or self._stuck or self._refusal is not None:
             self._port.loop.call_soon(self._next)
         else:
+            self._blocked = False
             self._raw = 0
             self._rest()
 
     def _next(self) -> None:
         """What has waited behind an answer, in its order."""
-        if self._reply is not None or self._phase >= LINGER:
+        if self._reply is not None or self._stuck or self._phase >= LINGER:
             return
         if self._queue:
             self._run(*self._queue.pop(0))
         elif self._refusal is not None:
             self._refuse(self._refusal)
         else:
+            self._blocked = False
+            if not self._target:
+                self._raw = 0
             self._rest()
             if self._held:
                 data, self._held = bytes(self._held), bytearray()
@@ -286,7 +293,7 @@ class Caller(asyncio.Protocol):
             self._intake.owed = length
         if expects and (chunked or length):
             self._continue = True
-            if self._reply is None:
+            if not self._blocked:
                 self._ask_for_body()
 
     def _ask_for_body(self) -> None:
@@ -300,7 +307,7 @@ class Caller(asyncio.Protocol):
         self._raw -= len(rest)
         if rest:
             self.data_received(rest)
-        elif self._reply is None:
+        elif not self._blocked:
             self._progress(0)
 
     def _read_owed(self, data: bytes) -> None:
@@ -329,14 +336,14 @@ class Caller(asyncio.Protocol):
         else:
             port.on_crash(cause)
             rendered = port.app.render(Fault("the gateway failed to read the request; this is a defect"))
-        if self._reply is None:
-            self._refuse(rendered)
-        else:
+        if self._blocked:
             self._refusal = rendered
+        else:
+            self._refuse(rendered)
 
     def _refuse(self, rendered: Rendered) -> None:
         """Answer without having read everything; then throw away what still comes, so that the answer is seen."""
-        self._phase = LINGER
+        self._phase, self._blocked = LINGER, True
         self._held.clear()
         Reply(self._port, self._transport, self._linger, CHUNKED, keep_alive=False).send(*rendered)
 
@@ -355,7 +362,7 @@ class Caller(asyncio.Protocol):
 
     def drain(self) -> None:
         """The server is being left: an idle connection is closed soon, a busy one with its answer."""
-        if self._reply is None and self._phase == HEAD and not self._target:
+        if not self._blocked and self._phase == HEAD and not self._target:
             self.deadline = min(self.deadline, self._port.loop.time() + DRAIN_IDLE_S)
 
     def expire(self, now: float) -> None:
@@ -379,14 +386,14 @@ class Caller(asyncio.Protocol):
 
     def close(self) -> None:
         """Close as soon as everything written is sent; cut if the caller stops reading it."""
-        self._phase = CLOSED
+        self._phase, self._blocked = CLOSED, True
         self._stuck = self._transport.get_write_buffer_size()
         self.deadline = self._port.loop.time() + self._port.limits.write_stall_s
         self._transport.close()
 
     def cut(self) -> None:
         """Close at once."""
-        self._phase = CLOSED
+        self._phase, self._blocked = CLOSED, True
         self.deadline = math.inf
         self._leave()
         self._transport.abort()

@@ -174,7 +174,7 @@ class Connection(asyncio.Protocol):
         if sink is None:  # nobody asked: an answer to nothing, or to a cancelled exchange
             self._close()
             return
-        if not self._paused:
+        if self._told and not self._paused:
             self.deadline = self._loop.time() + self._idle_s
         self._raw += len(data)
         try:
@@ -254,6 +254,7 @@ class Connection(asyncio.Protocol):
                     self._check_unfinished_head()
                     return
                 self._told = True
+                self.deadline = self._loop.time() + self._idle_s
                 sink.on_head(self._status, self._head)
             parts = self._parts
             if parts:

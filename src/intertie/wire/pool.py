@@ -93,8 +93,9 @@ class Pool:
         while self._idle:
             self._idle.pop().cancel()
         if self._connections:
-            self._emptied = self._loop.create_future()
-            await self._emptied
+            if self._emptied is None or self._emptied.done():
+                self._emptied = self._loop.create_future()
+            await asyncio.wait([self._emptied])
 
     async def _turn(self) -> Connection | None:
         waiter: asyncio.Future[Connection | None] = self._loop.create_future()
@@ -121,6 +122,8 @@ class Pool:
             self._dialing -= 1
             if not made:
                 self._hand_on(None)
+        if connection.closed:
+            raise ConnectFailed("the endpoint closed the connection at once")
         self._connections.add(connection)
         if self._on_rtt is not None and rtt is not None:
             self._on_rtt(rtt)
@@ -139,13 +142,14 @@ class Pool:
 
     def _hand_on(self, connection: Connection | None) -> None:
         """Give a free connection, or the place of one that is gone, to whoever has waited longest; else keep it."""
+        if connection is not None and not connection.closed:
+            connection.rest(self._limits.keep_alive_s)
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
                 waiter.set_result(connection)
                 return
         if connection is not None and not connection.closed:
-            connection.rest(self._limits.keep_alive_s)
             self._idle.append(connection)
 
     def _drop(self, connection: Connection) -> None:
