@@ -38,7 +38,7 @@ async def exchange(live: Live, request: Request, reply: Reply, operation: Operat
     except asyncio.CancelledError:
         passage.fault = CallerLeft("The caller left.") if reply.gone else Draining("The gateway is being stopped.")
     finally:
-        settle(live, passage)
         live.close(passage)
+        settle(live, passage)
     respond(live, passage, reply)
     observe(live, passage)
