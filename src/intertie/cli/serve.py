@@ -10,6 +10,7 @@ from intertie.compose.serving import service_of
 from intertie.compose.supervisor import supervise
 from intertie.config.document import configured
 from intertie.config.settings import environment
+from intertie.core.faults import ConfigFault
 
 Given = Annotated[str | None, Parameter(show_default=False)]
 
@@ -51,5 +52,8 @@ def serve(
     flags: dict[str, object] = {name: value for name, value in named.items() if value is not None}
     flags |= {name.replace("-", "_"): value for name, value in more.items()}
     settings, _ = configured(flags, environment())
-    Path(settings.state).mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        Path(settings.state).mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigFault(f"the state folder cannot be made: {error.strerror}", file=settings.state) from None
     return uvloop.run(supervise(service_of(settings, flags)))

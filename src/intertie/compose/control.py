@@ -201,6 +201,9 @@ async def run(orders: ChildOrders, line: socket.socket) -> int:
     except StoreFault as fault:
         tell("cannot_start", why=fault.message)
         return os.EX_UNAVAILABLE
+    except OSError as error:  # the state folder is not ours to write, or its disk is full
+        tell("cannot_start", why=str(error))
+        return os.EX_IOERR
     reporter.ready()
     await reporter.drain.wait()
     reporter.draining()

@@ -43,7 +43,7 @@ groups: [{name: demo, budget: {usd: 20, per: day}, limits: {rpm: 6k, tpm: 20M}}]
 """
 _READY_S = 30.0
 _LOOK_S = 0.02
-_HOPELESS = 3  # a process that died so often while it started will not start
+_HOPELESS = 2  # a process that died so often while it started will not start
 _PORTS, _PORT_TRIES = 3, 20
 _TAIL = 15
 
