@@ -16,7 +16,7 @@ from intertie.policy.routing.state import EndpointState
 from intertie.policy.routing.table import Table
 
 FRESH_S = 0.005
-MOST_USES = 8
+MOST_USES = 16
 _MOST_QUESTIONS = 1_024
 _MOST_OWNERS = 16_384
 _SIZE_BITS = 4
