@@ -16,7 +16,7 @@ from bench.system import Running, Stand
 from intertie.sim.percentile import percentiles
 
 _TRIAL_S = 10.0
-_WARM_S = 0.5
+_WARM_S, _WARM_CONNECTIONS = 0.5, 16
 _TURNS, _TURN_S = 8, 0.2  # shorter turns where the cell itself is shorter
 
 
@@ -47,7 +47,7 @@ class Cell(msgspec.Struct, frozen=True):
 
     `beside_us` is the CPU, per request or chunk, of processes that carry no requests (a supervisor, an accountant);
     `gap_p99_us` the time between two chunks of a stream, which left the upstream 10 ms apart; `unfinished` counts what
-    was not answered 10 s after the last request was sent.
+    was not answered 30 s after the last request was sent.
     """
 
     cpu_us: float
@@ -75,7 +75,7 @@ async def measure(stand: Stand, system: Running, case: Case, seconds: float) -> 
     trial = await closed_loop(system.aim(body), 1, _TRIAL_S, count=1)
     if not trial.requests:
         raise NotServed(f"a single request ended as {', '.join(trial.errors) or 'nothing'}")
-    await closed_loop(system.aim(body), case.connections, _WARM_S)
+    await closed_loop(system.aim(body), _WARM_CONNECTIONS, _WARM_S)
     before = system.tree()
     tally = await closed_loop(system.aim(body), case.connections, seconds)
     spent = used(before, system.tree(), system.in_plane)

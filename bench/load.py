@@ -2,7 +2,7 @@
 
 In the open loop a latency is counted from the moment the request was due, whether or not a connection was free then,
 so a system that stalls cannot hide it (no coordinated omission). Both loops end by count or by time, whichever is
-first; then they wait for what is outstanding, for a grace of 10 s, and count it. Latencies in seconds.
+first; then they wait for what is outstanding, for a grace of 30 s, and count it. Latencies in seconds.
 
 By hand: python -m bench.load http://127.0.0.1:9001 [--connections 64 | --rate 200] [--seconds 5] [--stream 200]
 """
@@ -25,7 +25,7 @@ from intertie.sim.caller import CallerConnection, Reply, connect, encode_request
 from intertie.sim.percentile import percentiles
 
 PATH = "/v1/chat/completions"
-GRACE_S = 10.0
+GRACE_S = 30.0
 _RAMP_S = 0.2
 _TAIL_BYTES = 64
 
