@@ -23,6 +23,12 @@ def test_every_setting_and_every_section_is_on_a_page() -> None:
         assert f"\n## {section}\n" in written["configuration.md"]
 
 
+def test_a_default_is_shown_as_it_is_written() -> None:
+    rows = {line.split("|")[1].strip(): line for line in pages()["settings.md"].splitlines() if line.startswith("|")}
+    assert "| `0.0.0.0` |" in rows["`host`"]
+    assert "| `600` |" in rows["`drain_s`"]
+
+
 def test_the_command_writes_the_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["reference", str(tmp_path / "new")])
     main()

@@ -113,7 +113,7 @@ def _default(field: Field) -> str:
     if field.default in (None, "", (), {}) or isinstance(field.default, msgspec.Struct):
         return ""
     text = msgspec.json.encode(field.default).decode().replace('"', "").replace(",", ", ")
-    return f"`{text.removesuffix('.0')}`"
+    return f"`{text.removesuffix('.0') if isinstance(field.default, float) else text}`"
 
 
 def _summary(kind: type[msgspec.Struct]) -> str:

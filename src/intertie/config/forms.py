@@ -157,4 +157,3 @@ WEB_ADDRESS = Form("a URL such as https://hooks.example.com/intertie", _web_addr
 SECRET = Form("a secret: env:NAME, file:PATH, or the value itself", str, secret=True)
 
 Name = Annotated[str, NAME]
-Usd = Annotated[int, USD]

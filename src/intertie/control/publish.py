@@ -65,11 +65,11 @@ class Audience(msgspec.Struct, frozen=True):
 
 
 class Publisher:
-    """Keeps one snapshot current. `snapshot` is the one in force; `published` and `faults` count since the start."""
+    """Keeps one snapshot current. `snapshot` is the one in force; `faults` counts since the start."""
 
     def __init__(self, inputs: Inputs, keys: KeyStore, clock: Clock, audience: Audience) -> None:
         self.snapshot: Snapshot | None = None
-        self.published = self.faults = 0
+        self.faults = 0
         self._inputs, self._keys, self._clock, self._audience = inputs, keys, clock, audience
         self._state = Path(inputs.state)
         self._seen: tuple[str, int, int] | None = None
@@ -141,7 +141,6 @@ class Publisher:
         except OSError as error:  # a full disk must not keep a revoked key alive
             self._tell(ConfigFault(f"the snapshot cannot be kept: {error.strerror}", file=str(target)))
         self.snapshot = snapshot
-        self.published += 1
         self._audience.on_publish(snapshot)
 
     def _tell(self, fault: Fault) -> None:

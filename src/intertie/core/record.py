@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from intertie.core.usage import NOTHING, Usage
+from intertie.core.usage import Usage
 
 Outcome = Literal["served", "refused", "failed", "left", "cut", "interrupted"]
 """served: answered whole · refused: by us, before any upstream · failed: no endpoint could · left: the caller went
@@ -93,6 +93,3 @@ class Observation(msgspec.Struct, omit_defaults=True):
     attempts: int = 0
     caller_id: str = ""
     retry: str = ""
-
-
-NO_USAGE = NOTHING

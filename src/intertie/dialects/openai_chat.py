@@ -1,7 +1,7 @@
 """OpenAI's chat completions, completions and embeddings, as every OpenAI-compatible engine speaks them.
 
 Reads the few fields that decide where a request goes and what it may cost; finds usage in answers and streams; draws
-errors. `docs/reference` lists which facts of the wire are kept (usage chunks, `[DONE]`, error events).
+errors, as whole answers and as events of a stream that has begun.
 """
 
 from hashlib import blake2b
@@ -20,10 +20,9 @@ PATHS: dict[Operation, str] = {
     "completions": "/completions",
     "embeddings": "/embeddings",
 }
-DONE = b"data: [DONE]\n\n"
 
 _BYTES_PER_TOKEN = 4  # the field's rule of thumb for English; the upstream's count settles the bill
-_AFFINITY_BYTES = 256  # what conversations share at their beginning: SMG's prefix_hash takes as much (router.md 3.4)
+_AFFINITY_BYTES = 256  # what conversations share at their beginning, as much as SGLang's prefix_hash takes
 _MAX_CHOICES = 128
 
 

@@ -1,4 +1,4 @@
-"""Step 9, observe: the request is counted, logged as one line (who, what, where, how long, how much; no body), and told
+"""Step 10, observe: the request is counted, logged as one line (who, what, where, how long, how much; no body), and told
 as a span where a collector wants them.
 """
 

@@ -1,4 +1,4 @@
-"""How an answer looks: its headers, its errors in the caller's dialect, its end.
+"""Step 9, respond: how an answer looks. Its headers, its errors in the caller's dialect, its end.
 
 Upstream headers are not passed on: its rate limits are those of our account there, not of the caller here.
 """
