@@ -305,7 +305,7 @@ class LendingMachine(RuleBasedStateMachine):
 def test_money_is_never_lent_twice_nor_lost(postgres: Callable[[], str], tmp_path: Path) -> None:
     numbers = iter(range(1_000_000))
     urls = {"sqlite": lambda: f"sqlite:///{tmp_path / str(next(numbers))}.db", "postgresql": postgres}
-    for kind, examples in (("sqlite", 25), ("postgresql", 5)):
+    for kind, examples in (("sqlite", 15), ("postgresql", 3)):
         run_state_machine_as_test(
             lambda url=urls[kind]: LendingMachine(url),
             settings=settings(

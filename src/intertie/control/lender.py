@@ -37,6 +37,8 @@ ABSENT_S = 3.0
 """How long to wait for a lease whose worker is not on the line: it reconnects, is found dead, or is another host's."""
 CHURN_S = 0.03
 """While units keep coming back, nobody is refused: the next may be on its way."""
+_GRACE_S = 0.1
+_NEVER = float("inf")
 _SILENT_FOR_S = 5.0
 _SCARCE_FOR_S = 10.0
 _POLL_S = 0.05
@@ -143,7 +145,17 @@ class Lender:
     async def round(self) -> None:
         """Decide what waits, in one transaction, and tell the workers once it is committed."""
         async with self._one_round:
-            await self._round()
+            # To give up a connection that hangs takes the driver seconds; nobody shall wait for that.
+            overdue = asyncio.get_running_loop().call_later(
+                PATIENCE_S + _GRACE_S, self._fail, "the database hangs", _NEVER
+            )
+            try:
+                await self._round()
+                self._sick_until = self._clock.monotonic()
+            except StoreFault as fault:
+                self._fail(fault.message, self._clock.monotonic() + PATIENCE_S)
+            finally:
+                overdue.cancel()
 
     async def _round(self) -> None:
         returned, self._returned = self._returned, {}
@@ -166,12 +178,11 @@ class Lender:
                 await books.write()
                 if decided.marks and self._database.shared:
                     await mark_recalled(connection, decided.marks)
-        except StoreFault as fault:
+        except StoreFault:
             for key, total in returned.items():
                 self._returned[key] = max(total, self._returned.get(key, 0))
             self._greeted |= greeted
-            self._fail(fault)
-            return
+            raise
         self._tell(decided, greeted)
 
     # What workers say
@@ -324,12 +335,12 @@ class Lender:
         if link := self._links.get(worker):
             link.send(message)
 
-    def _fail(self, fault: StoreFault) -> None:
-        log.warning("nothing can be lent: %s", fault)
-        self._sick_until = self._clock.monotonic() + PATIENCE_S
+    def _fail(self, why: str, sick_until: float) -> None:
+        log.warning("nothing can be lent: %s", why)
+        self._sick_until = sick_until
         queue, self._queue = self._queue, []
         for pending in queue:
-            self._send(pending.worker, Lent(pending.borrow.ticket, {}, fault=fault.message))
+            self._send(pending.worker, Lent(pending.borrow.ticket, {}, fault=why))
 
     def _sick(self) -> str:
         """Why nothing can be lent now, without asking the database again; empty if it may be asked."""

@@ -23,6 +23,8 @@ from intertie.core.faults import StoreFault
 
 PATIENCE_S = 5.0
 """How long a transaction may take as a whole before it is given up."""
+_LOCKED_MS = 800
+"""How long to wait for a row or a file that another process has locked."""
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 _BEGIN = "intertie_begin"  # the execution option that says how a transaction on SQLite begins
@@ -87,7 +89,8 @@ def _with_driver(address: str) -> URL:
 
 
 def _postgres(url: URL) -> AsyncEngine:
-    settings = {"timeout": 3.0, "server_settings": {"jit": "off", "application_name": "intertie"}}
+    server = {"jit": "off", "application_name": "intertie", "lock_timeout": str(_LOCKED_MS)}
+    settings = {"timeout": 3.0, "server_settings": server}
     try:
         return create_async_engine(url, pool_size=4, max_overflow=4, connect_args=settings)
     except ImportError as error:
@@ -106,7 +109,7 @@ def _sqlite(url: URL) -> AsyncEngine:
 def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # the driver shall not begin transactions by itself
     cursor = connection.cursor()
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "busy_timeout = 5000"):
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", f"busy_timeout = {_LOCKED_MS}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
