@@ -27,9 +27,10 @@ def serve(
 ) -> int:
     """Serve the configured world: a supervisor, the workers, and the control process.
 
-    Every setting of docs/reference/settings.md is a flag here as well (`--control-port`, `--drain-s`, …), an
-    environment name (`INTERTIE_CONTROL_PORT`), and a key of the file; the flag weighs most.
-    SIGTERM drains, SIGHUP replaces the workers one by one, a changed file is taken up by itself.
+    Every setting of docs/reference/settings.md is a flag as well (`--control-port`, …), an environment name
+    (`INTERTIE_CONTROL_PORT`), and a key of the file; the flag weighs most. A changed file is taken up by itself, but
+    for the settings marked there: those wait for new workers or for the next start.
+    SIGTERM drains, SIGHUP replaces the workers one by one.
 
     Parameters
     ----------
@@ -49,8 +50,11 @@ def serve(
         Any other setting by its flag.
     """
     named = {"config": config, "state": state, "database": database, "host": host, "port": port, "workers": workers}
-    flags: dict[str, object] = {name: value for name, value in named.items() if value is not None}
-    flags |= {name.replace("-", "_"): value for name, value in more.items()}
+    return _serve({name: value for name, value in named.items() if value is not None} | more)
+
+
+def _serve(given: dict[str, str]) -> int:
+    flags: dict[str, object] = {name.replace("-", "_"): value for name, value in given.items()}
     settings, _ = configured(flags, environment())
     try:
         Path(settings.state).mkdir(mode=0o700, parents=True, exist_ok=True)

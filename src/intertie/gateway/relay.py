@@ -26,7 +26,7 @@ Begin = Callable[[Passage], tuple[int, bytes]]
 
 Heard = TypeVar("Heard")
 
-_OUR_FAULT_NOT_THE_CALLERS = (401, 402, 403, 404, 405, 407, 408)
+_STATUSES_THAT_REFUSE_US = (401, 402, 403, 404, 405, 407, 408)
 """Statuses by which an endpoint refuses *us*: our credential, our credit, our name for the model. Another may do."""
 
 _LONGEST_TAIL = 64 * 1024
@@ -104,7 +104,7 @@ async def _collect(live: Live, passage: Passage, connection: Connection, message
     connection.exchange(message, sink, limits.answer_timeout_s, limits.idle_stream_timeout_s)
     answer: Answer = await _heard(connection, sink.answered)
     if not 200 <= answer.status < 300:
-        raise ours(fault_of(answer.status, answer.headers, answer.body))
+        raise refused_us(fault_of(answer.status, answer.headers, answer.body))
     try:
         reading = read_answer(answer.body)
     except ValueError as error:
@@ -137,7 +137,7 @@ async def _stream(
         attempt.ended, passage.body = end.ended, end.tail
     except Fault as fault:
         if not watch.done:
-            raise ours(fault) from None
+            raise refused_us(fault) from None
         attempt.ended, passage.body = now(), watch.tail  # the dialect's end came; how the connection ended is no matter
     finally:
         connection.resume()  # a slow reader may have paused it at its last chunk
@@ -150,17 +150,19 @@ def _let_go() -> None:
     """Nothing is to be paused any more."""
 
 
-def ours(fault: Fault) -> Fault:
-    """An endpoint that refuses our credential, or does not know its model, is ill; the caller did nothing wrong."""
+def refused_us(fault: Fault) -> Fault:
+    """The fault as it is to be judged: a status that refuses the gateway (its credential, its credit, its name for the
+    model) tells nothing of the caller, so it becomes the endpoint's failure. Any other fault comes back as it is.
+    """
     status = fault.upstream_status if isinstance(fault, UpstreamError) else 0
-    if status not in _OUR_FAULT_NOT_THE_CALLERS:
+    if status not in _STATUSES_THAT_REFUSE_US:
         return fault
     return UpstreamError(f"The endpoint refused the gateway (status {status}).", status)
 
 
 def reported(reading: Reading) -> Fault:
     """An error that the endpoint told under status 200, as if it had come with the status that it names."""
-    return ours(fault_of(reading.status, {}, reading.error))
+    return refused_us(fault_of(reading.status, {}, reading.error))
 
 
 def _no_event(text: bytes) -> Fault:

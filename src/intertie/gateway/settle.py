@@ -24,9 +24,24 @@ def settle(live: Live, passage: Passage) -> None:
     cost = 0 if usage is NOTHING else price.of(usage) if price else None
     if usage.estimated and cost is not None and holds.charges:
         cost = min(cost, holds.charges[0].amount)  # our own guess never costs more than what was set aside
-    ended = now()
+    row = _row(live, passage, usage, cost)
+    try:
+        live.journal.settled(row)
+    except StoreFault as fault:
+        live.wallet.forfeit(holds)
+        passage.fault = fault
+    else:
+        live.wallet.settle(holds, cost or 0, usage.prompt + usage.completion)
+        passage.row, passage.cost = row, cost
+
+
+def _row(live: Live, passage: Passage, usage: Usage, cost: int | None) -> Settled:
+    """What the journal is told of an admitted request that has ended."""
+    holds, attempt, call = passage.holds, passage.attempt, passage.call
+    assert holds is not None and call is not None
     lane = attempt.lane if attempt else None
-    row = Settled(
+    price = lane.endpoint.price if lane else None
+    return Settled(
         passage.sequence,
         live.clock.wall(),
         outcome(passage),
@@ -39,21 +54,13 @@ def settle(live: Live, passage: Passage) -> None:
         price.source if price else "",
         holds.charged(cost or 0),
         first_token_s(attempt),
-        ended - passage.request.received,
+        now() - passage.request.received,
         lane.footprint_g(usage) if lane else 0.0,
         passage.attempts,
         passage.fault.code if passage.fault else "",
         live.pack_plan(passage.plan),
         call.stream,
     )
-    try:
-        live.journal.settled(row)
-    except StoreFault as fault:
-        live.wallet.forfeit(holds)
-        passage.fault = fault
-    else:
-        live.wallet.settle(holds, cost or 0, usage.prompt + usage.completion)
-        passage.row, passage.cost = row, cost
 
 
 def used(passage: Passage) -> Usage:
