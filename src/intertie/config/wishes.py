@@ -106,8 +106,8 @@ class SiteWish(Wish, frozen=True, kw_only=True):
     region: Annotated[str, NAME, "A cloud region, as `aws:eu-central-1`: gives place, jurisdiction and zone."] = ""
     at: Annotated[tuple[Annotated[float, NUMBER], Annotated[float, NUMBER]] | None, "Latitude and longitude."] = None
     jurisdiction: Annotated[tuple[Name, ...], "The legal zones it lies in, as `[EU, DE]`."] = ()
-    carrier: Annotated[str, NAME, "The network it hangs on."] = ""
-    power_kw: Annotated[float | None, POSITIVE, "The power it may draw, in kW."] = None
+    carrier: Annotated[str, NAME, "The network it hangs on; kept for later, not used yet."] = ""
+    power_kw: Annotated[float | None, POSITIVE, "The power it may draw, in kW; kept for later, not used yet."] = None
     zone: Annotated[str, NAME, "Its electricity grid zone, as `DE` or `US-CAL-CISO`."] = ""
     gco2_per_kwh: Annotated[float | None, NOT_NEGATIVE, "Carbon intensity; else the zone's yearly average."] = None
     rtt_ms: Annotated[float | None, NOT_NEGATIVE, "Round trip from this gateway; else estimated from `here`."] = None
@@ -158,7 +158,7 @@ class EndpointWish(Wish, frozen=True, kw_only=True):
     site: Annotated[Name, "Where it stands: the id of a site."]
     model: Annotated[Name, "The public name of the model it serves."]
     url: Annotated[Origin | None, ORIGIN, "Base URL, the part before `/chat/completions`."] = None
-    dialect: Annotated[Dialect, "The wire format it speaks."] = "openai_chat"
+    dialect: Annotated[Dialect, "The wire format it speaks; kept for later, not used yet."] = "openai_chat"
     upstream_model: Annotated[str, "The name the endpoint itself uses; else `model`."] = ""
     engine: Annotated[str, NAME, "The engine behind it, as `vllm`: gives a first belief about its speed."] = ""
     accelerator: Annotated[AcceleratorWish | None, "The chips of one replica: gives its power draw."] = None
@@ -168,7 +168,9 @@ class EndpointWish(Wish, frozen=True, kw_only=True):
     operations: Annotated[tuple[Operation, ...], "What it can do."] = ("chat", "completions")
     context: Annotated[int | None, POSITIVE_COUNT, "Most tokens of prompt and completion; else the model's."] = None
     max_output: Annotated[int | None, POSITIVE_COUNT, "Most completion tokens it produces when not told."] = None
-    quality: Annotated[float | None, SHARE, "How good its answers are; else the model's."] = None
+    quality: Annotated[
+        float | None, SHARE, "Quality of its answers, else the model's; kept for later, not used yet."
+    ] = None
     watts: Annotated[float | None, POSITIVE, "Power of one busy replica; else from `accelerator`."] = None
     max_connections: Annotated[int, POSITIVE_COUNT, "Connections a worker opens to it at most."] = 256
     simulated: Annotated[bool, "No real model stands behind it; told wherever it shows."] = False
@@ -181,7 +183,7 @@ class ModelWish(Wish, frozen=True, kw_only=True):
 
     name: Annotated[Name, "The public name."]
     context: Annotated[int | None, POSITIVE_COUNT, "Most tokens of prompt and completion."] = None
-    quality: Annotated[float | None, SHARE, "How good its answers are, from 0 to 1."] = None
+    quality: Annotated[float | None, SHARE, "Quality of its answers; kept for later, not used yet."] = None
 
 
 class RouteWish(Wish, frozen=True, kw_only=True):
@@ -231,8 +233,8 @@ class ProjectWish(OwnerWish, frozen=True, kw_only=True):
 class GroupWish(CallerWish, frozen=True, kw_only=True):
     """A set of callers with the same permissions."""
 
-    source: Annotated[str, "The identity provider's group it mirrors, as `oidc:interns`."] = msgspec.field(
-        default="", name="from"
+    source: Annotated[str, "The identity provider's group, as `oidc:interns`; kept for later, not used yet."] = (
+        msgspec.field(default="", name="from")
     )
 
 
