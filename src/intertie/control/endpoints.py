@@ -6,7 +6,6 @@ import msgspec
 
 from intertie.catalog.accelerators import accelerators
 from intertie.catalog.carbon import gco2_per_kwh
-from intertie.catalog.distance import rtt_estimate_ms
 from intertie.catalog.engines import engines
 from intertie.catalog.prices import price_of
 from intertie.catalog.regions import regions
@@ -23,15 +22,12 @@ _BUSY_SLOTS = 32
 
 
 def sites_of(document: Document, settings: Settings, findings: Findings) -> dict[str, Site]:
-    """Sites by id: place, law and grid zone from the region if one is named, round trips from `settings.here`."""
+    """Sites by id: place, law and grid zone from the region if one is named."""
     wishes = findings.unique(document.sites, "id", "site")
     sites = {wish.id: _site(wish, findings) for wish in wishes.values()}
     here = sites.get(settings.here)
     if settings.here and here is None:
         findings.known(document.at_setting("here"), "gateway.here: site", settings.here, sites)
-    for name, site in sites.items():
-        if site.rtt_ms is None and site.at is not None and here is not None and here.at is not None:
-            sites[name] = msgspec.structs.replace(site, rtt_ms=round(rtt_estimate_ms(here.at, site.at), 1))
     return sites
 
 

@@ -14,13 +14,15 @@ class Ask(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
     """What the caller wants of the choice, by `x-intertie-*` header or the body's `intertie` object.
 
     `weights` per axis (ttft, cost, affinity, capacity, proximity, carbon); `slo_ttft_ms` a target; `max_cost_usd` a
-    cap on this request; `residency` jurisdictions; `session` a name or a signed token; `explain` asks for the reasons.
+    cap on this request, `max_gco2` one in grams of CO2; `residency` jurisdictions; `session` a name or a signed token;
+    `explain` asks for the reasons.
     """
 
     objective: str = ""
     weights: dict[str, float] | None = None
     slo_ttft_ms: float | None = None
     max_cost_usd: str | None = None
+    max_gco2: float | None = None
     residency: tuple[str, ...] = ()
     session: str = ""
     tags: tuple[str, ...] = ()

@@ -1,7 +1,8 @@
 """Step 4, admit: every limit and budget that binds the caller has room for the worst case, or the request is refused.
 
 The worst case is what the dearest candidate could charge: every byte of the prompt a token, all output produced. It is
-held until the request is settled, and written to the journal before anything is spent.
+held until the request is settled, and written to the journal before anything is spent. Limits on tokens per minute take
+the estimate instead: what was really used counts in the end, and a rate exceeded once is made good within the minute.
 """
 
 from intertie.core.faults import InvalidRequest, StoreFault

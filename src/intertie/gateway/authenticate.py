@@ -4,9 +4,9 @@ The digest is what is looked up, so the time taken tells nothing about how much 
 """
 
 from intertie.core.faults import Unauthenticated
-from intertie.core.principal import Principal
+from intertie.core.principal import KEY_PREFIX, Principal
 from intertie.gateway.live import Live
-from intertie.policy.keys import digest
+from intertie.policy.keys import check_format, digest
 from intertie.wire.server import Request
 
 _BEARER = b"bearer "
@@ -17,12 +17,20 @@ def authenticate(live: Live, request: Request) -> Principal:
     key = _credential(request.headers)
     principal = live.snapshot.keys.get(digest(live.snapshot.pepper, key))
     if principal is None:
-        raise Unauthenticated("Incorrect API key provided. Keys are made with `intertie keys create`.")
+        raise Unauthenticated(_unknown(key))
     if principal.revoked:
         raise Unauthenticated("This API key has been revoked.", code="key_revoked")
     if principal.expires_at is not None and live.clock.wall() >= principal.expires_at:
         raise Unauthenticated("This API key has expired.", code="key_expired")
     return principal
+
+
+def _unknown(key: bytes) -> str:
+    """What is wrong with a key that nobody knows; whether it could be one shows without asking anybody."""
+    written = key.decode("latin-1")
+    if written.startswith(KEY_PREFIX) and not check_format(written):
+        return "Incorrect API key provided: it is mistyped or cut short."
+    return "Incorrect API key provided. Keys are made with `intertie keys create`."
 
 
 def _credential(headers: dict[bytes, bytes]) -> bytes:

@@ -130,8 +130,9 @@ class Live:
         old = self.lanes.get(endpoint.id)
         if old is not None and old.serves(endpoint) and snapshot.upstream == self.snapshot.upstream:
             return Lane(endpoint, site, old.pool, state)
-        # A declared distance is the operator's word: it stands where a proxy or a tunnel would hide the real one.
-        on_rtt = state.connected if site.rtt_ms is None else None
+        on_rtt = state.connected
+        if site.rtt_ms is not None:  # the operator's word stands where a proxy or a tunnel would hide the real distance
+            on_rtt, state.rtt_s = None, site.rtt_ms / 1_000
         return Lane(endpoint, site, self._reach.pool(endpoint, snapshot.upstream, on_rtt), state)
 
 

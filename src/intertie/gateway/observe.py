@@ -1,5 +1,5 @@
-"""Step 10, observe: the request is counted, logged as one line (who, what, where, how long, how much; no body), and told
-as a span where a collector wants them.
+"""Step 10, observe: the request is counted, logged as one line (who, what, where, how long, how much; no body), and
+told as a span where a collector wants them.
 """
 
 from intertie.core.faults import Fault

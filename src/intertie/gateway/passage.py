@@ -4,7 +4,7 @@ Steps write their own finding and read those of earlier steps; `settle`, `respon
 from it, whichever way the request ended.
 """
 
-import asyncio
+import time
 from typing import NamedTuple
 
 from intertie.adapters.telemetry.traceparent import TraceContext
@@ -39,7 +39,7 @@ class View(NamedTuple):
 
 
 class Attempt:
-    """One endpoint being tried. Times are the loop's (seconds); `first_byte` is 0 until it spoke.
+    """One endpoint being tried. Times are monotonic seconds; `first_byte` is 0 until it spoke.
 
     `sent` tells whether the endpoint was given the request at all. `events` counts the stream events that carried
     output: the estimate of output tokens when no usage arrives.
@@ -110,6 +110,5 @@ class Passage:
         return 0.0
 
 
-def now() -> float:
-    """The running loop's time in seconds: the one clock of durations within a passage."""
-    return asyncio.get_running_loop().time()
+now = time.monotonic
+"""The one clock of durations within a passage, in seconds: the loop's own only ticks in milliseconds."""

@@ -98,6 +98,10 @@ def _max_cost(header: str, text: str) -> dict[str, object]:
     return {"max_cost_usd": text}
 
 
+def _max_gco2(header: str, text: str) -> dict[str, object]:
+    return {"max_gco2": _number(header, text)}
+
+
 def _residency(header: str, text: str) -> dict[str, object]:
     zones = _words(text.upper())
     if not zones:
@@ -121,6 +125,7 @@ _READERS: dict[str, Callable[[str, str], dict[str, object]]] = {
     "weights": _weights,
     "slo-ttft-ms": _slo,
     "max-cost-usd": _max_cost,
+    "max-gco2": _max_gco2,
     "residency": _residency,
     "session": _session,
     "tags": _tags,

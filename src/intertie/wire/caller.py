@@ -8,6 +8,7 @@ calls `expire` once it has passed.
 import asyncio
 import math
 from collections.abc import Callable
+from time import monotonic
 from typing import Final, cast
 
 import httptools
@@ -149,7 +150,7 @@ class Caller(asyncio.Protocol):
         path, query, chunked = read_head(version, method, self._target, headers)
         self._keep_alive = parser.should_keep_alive()
         self._phase, self._headers, self._repeats = BODY, {}, 0
-        self._request = request = Request(method, path, query, headers, b"", self._peer, port.loop.time())
+        self._request = request = Request(method, path, query, headers, b"", self._peer, monotonic())
         self._intake.expect(chunked)
         length = int(headers.get(b"content-length", 0))
         if length > self._intake.foreseen or chunked or b"expect" in headers or b"upgrade" in headers:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
+from time import monotonic
 from typing import Final, Protocol
 
 import msgspec
@@ -22,7 +23,7 @@ _SHOWN: Final = 500  # characters of an endpoint's error that a message repeats
 
 
 class Answer(msgspec.Struct):
-    """An endpoint's answer, whole. `first_byte` and `ended` are the loop's time."""
+    """An endpoint's answer, whole. `first_byte` and `ended` are monotonic seconds."""
 
     status: int
     headers: dict[bytes, bytes]
@@ -32,7 +33,7 @@ class Answer(msgspec.Struct):
 
 
 class StreamEnd(msgspec.Struct):
-    """A relayed stream ended well. `tail` is held back: whoever settles the bill sends it. Times are the loop's."""
+    """A relayed stream ended well. `tail` is held back: whoever settles the bill sends it. Times are monotonic."""
 
     tail: bytes
     first_byte: float
@@ -53,7 +54,7 @@ class Collect:
 
     def on_head(self, status: int, headers: dict[bytes, bytes]) -> None:
         """Keep the head."""
-        self._status, self._headers, self._first_byte = status, headers, self._loop.time()
+        self._status, self._headers, self._first_byte = status, headers, monotonic()
 
     def on_body(self, data: bytes) -> None:
         """Keep a part. Raises UpstreamGarbled when it is too much."""
@@ -67,7 +68,7 @@ class Collect:
         if not self.answered.done():
             parts = self._parts
             body = parts[0] if len(parts) == 1 else b"".join(parts)
-            self.answered.set_result(Answer(self._status, self._headers, body, self._first_byte, self._loop.time()))
+            self.answered.set_result(Answer(self._status, self._headers, body, self._first_byte, monotonic()))
 
     def on_fault(self, fault: Fault) -> None:
         """Hand over the fault."""
@@ -103,7 +104,7 @@ class PassThrough:
 class Stream:
     """A sink that relays a 2xx answer to a caller. Any other answer is collected and raised through `done`.
 
-    `begin` is called with the loop's time of the first byte when there is something to pass on, and gives status and
+    `begin` is called with the monotonic time of the first byte when there is something to pass on, and gives status and
     header lines; from then on the stream is `committed`. `done` resolves at the end, before the tail is sent.
     """
 
@@ -140,7 +141,7 @@ class Stream:
             self._collect.on_body(data)
             return
         if not self._first_byte:
-            self._first_byte = self._loop.time()
+            self._first_byte = monotonic()
         data = self._filter.feed(data)
         if data:
             if not self.committed:
@@ -161,7 +162,7 @@ class Stream:
         except Fault as fault:
             self.on_fault(fault)
         else:
-            now = self._loop.time()
+            now = monotonic()
             self.done.set_result(StreamEnd(tail, self._first_byte or now, now))
 
     def on_fault(self, fault: Fault) -> None:

@@ -30,7 +30,7 @@ class Request(msgspec.Struct):
     """One request, complete and unambiguously framed.
 
     `path` is in origin form, without the query; `headers` have lower-case names, repeats joined with `, `; `peer` is
-    the caller's address; `received` the loop's time when the head was complete.
+    the caller's address; `received` the monotonic time when the head was complete.
     """
 
     method: str

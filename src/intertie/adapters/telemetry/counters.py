@@ -190,7 +190,7 @@ class Meters:
 
 
 class _Kept(msgspec.Struct, array_like=True):
-    """What outlives the control process: the last readings of workers not known to be dead, and the counts of the dead."""
+    """What outlives the control process: the last readings of workers not known to be dead, and the dead's counts."""
 
     alive: dict[WorkerId, Reading]
     retired: list[Reading]

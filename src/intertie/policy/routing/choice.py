@@ -68,6 +68,7 @@ def resolve(
         slo_s=(objective.slo_ttft_ms if ask.slo_ttft_ms is None else _positive(ask.slo_ttft_ms)) / 1_000,
         max_output=call.max_output,
         max_cost_nano=_cap(objective, ask),
+        max_gco2=ask.max_gco2,
         residency=tuple(zones for zones in (principal.residency, ask.residency) if zones),
         permitted=None if principal.models is None or table.name in principal.models else principal.models,
         session=session,
