@@ -11,7 +11,7 @@
     │   ├── RateLimited           429  a limit per minute or of concurrent calls; `retry_after` says when
     │   ├── BudgetExhausted       429  the money is spent (`should_retry` false) or reserved (true)
     │   └── CallerLeft            499  nobody reads the answer any more
-    ├── UpstreamFault             502  the endpoint's doing; if another may be tried, it counts against this one's health
+    ├── UpstreamFault             502  the endpoint's doing; if another may be tried, it counts against its health
     │   ├── ConnectFailed         502
     │   ├── StaleConnection       502  a kept connection had died; nothing was answered on it: try another at once
     │   ├── FirstByteLate         504  connected, but no answer in time
