@@ -4,7 +4,7 @@ import pytest
 
 from intertie.cli.reference import main, pages
 from intertie.config.fields import fields_of
-from intertie.config.settings import SETTINGS
+from intertie.config.settings import AT_START, SETTINGS, WITH_NEW_WORKERS
 from intertie.config.wishes import Sections
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
@@ -27,6 +27,13 @@ def test_a_default_is_shown_as_it_is_written() -> None:
     rows = {line.split("|")[1].strip(): line for line in pages()["settings.md"].splitlines() if line.startswith("|")}
     assert "| `0.0.0.0` |" in rows["`host`"]
     assert "| `600` |" in rows["`drain_s`"]
+
+
+def test_every_setting_says_when_a_new_value_takes_hold() -> None:
+    when = {setting.name: setting.takes_hold for setting in SETTINGS}
+    assert {name for name, moment in when.items() if moment == "next start"} == AT_START
+    assert set(WITH_NEW_WORKERS) == {name.partition(".")[0] for name, moment in when.items() if moment == "new worker"}
+    assert when["retry.max_attempts"] == when["default_objective"] == "at once"
 
 
 def test_the_command_writes_the_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

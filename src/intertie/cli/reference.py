@@ -17,6 +17,7 @@ from intertie.config.settings import SETTINGS
 from intertie.config.wishes import Sections
 
 _MADE = "<!-- Made by `python -m intertie.cli.reference docs/reference`; change the declarations, not this page. -->\n"
+_HEADINGS, _RULE = "| key | flag | environment | default | what | takes hold |", "|---|---|---|---|---|---|"
 
 
 def pages() -> dict[str, str]:
@@ -42,22 +43,26 @@ def commands_page() -> str:
 
 
 def settings_page() -> str:
-    """Every setting with its flag, its name in the environment, its key in the file, its default."""
+    """Every setting: its key in the file, its flag, its name in the environment, its default, when it takes hold."""
     lines = [
         "# Settings\n",
         _MADE,
         "A flag beats the environment, which beats the file, which beats the default. Secrets have no flag, because",
         "every process of a host can read command lines. Paths are relative to the working directory.\n",
+        "A changed file is taken up by itself. What a setting's last column says is when its new value counts:",
+        "`at once`; with a `new worker`, that is after SIGHUP, which replaces the workers one by one; or at the",
+        "`next start` of `intertie serve`. A changed flag or environment always waits for the next start.\n",
     ]
     section = None
     for setting in SETTINGS:
         if setting.section != section:
             section = setting.section
             where = f"`{section}:` in the file" if section else "Where the file is"
-            lines += [f"\n## {where}\n", "| key | flag | environment | default | what |", "|---|---|---|---|---|"]
+            lines += [f"\n## {where}\n", _HEADINGS, _RULE]
         field, flag = setting.field, f"`{setting.flag}`" if setting.flag else ""
         key = f"`{field.key}`" if section else ""
-        lines.append(f"| {key} | {flag} | `{setting.environ}` | {_default(field)} | {field.help} |")
+        cells = (key, flag, f"`{setting.environ}`", _default(field), field.help, setting.takes_hold)
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

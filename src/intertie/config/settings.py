@@ -21,6 +21,14 @@ from intertie.config.wishes import Document
 from intertie.core.faults import ConfigFault, ConfigFaults
 
 PREFIX = "INTERTIE_"
+AT_START = frozenset(
+    ("config", "state", "database", "secret", "host", "port", "control_host",
+     "control_port", "health_port", "tls_cert", "tls_key", "workers", "drain_s", "journal_fsync")
+)  # fmt: skip
+"""Settings that are read once, when the service starts."""
+WITH_NEW_WORKERS = ("server", "telemetry")
+"""Sections of which a worker keeps what it found when it started."""
+
 Environment = Mapping[str, str]
 
 
@@ -95,6 +103,13 @@ class Setting(msgspec.Struct, frozen=True):
     def environ(self) -> str:
         """Its name in the environment."""
         return PREFIX + self.name.replace(".", "_").upper()
+
+    @property
+    def takes_hold(self) -> str:
+        """When a changed value counts: `at once`, with a `new worker`, or at the `next start`."""
+        if self.name in AT_START:
+            return "next start"
+        return "new worker" if self.section in WITH_NEW_WORKERS else "at once"
 
     @property
     def section(self) -> str:
