@@ -1,9 +1,10 @@
 """Several hosts on one database: what lies idle with one is fetched by the other, and nothing is lent twice."""
 
 import asyncio
+import time
 
 import pytest
-from bank import Line, account, budget, lending
+from bank import Line, account, budget, lending, until_quiet
 
 from intertie.control.lender import Lender
 from intertie.core.clock import HandClock, SystemClock
@@ -48,6 +49,28 @@ async def test_two_hosts_lend_the_last_of_a_budget_only_once(postgres_database: 
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         assert sum(not isinstance(outcome, BaseException) for outcome in outcomes) == 14
         assert all(isinstance(outcome, BudgetExhausted) for outcome in outcomes if isinstance(outcome, BaseException))
+
+
+async def test_once_the_others_know_of_the_shortage_nobody_waits_for_them_again(postgres_database: Database) -> None:
+    meter = budget(1_000)
+    async with (
+        lending(postgres_database, meter, host="a") as here,
+        lending(postgres_database, meter, host="b") as there,
+    ):
+        near, far = worker(here, "w1"), worker(there, "w2")
+        holds = await far.call([(meter, 900)])
+        waits = list[float]()
+        for _ in range(3):
+            began = time.monotonic()
+            with pytest.raises(BudgetExhausted):
+                await near.call([(meter, 200)])
+            waits.append(time.monotonic() - began)
+        assert waits[0] > 2.5 and max(waits[1:]) < 0.5
+        far.wallet.settle(holds, 0, 0)
+        await until_quiet()
+        began = time.monotonic()
+        await near.call([(meter, 1_000)])
+        assert time.monotonic() - began < 0.5
 
 
 async def test_a_host_that_cannot_write_its_beat_lends_and_confirms_nothing(

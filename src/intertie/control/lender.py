@@ -15,10 +15,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from intertie.control.borrows import Pending, Round, WorkerLink
+from intertie.control.contention import ABSENT_S, Contention
 from intertie.core.clock import Clock
 from intertie.core.faults import StoreFault
 from intertie.core.ids import WorkerId
-from intertie.core.lending import Borrow, FromLender, Hello, Lent, Recall, Refusal, Return
+from intertie.core.lending import Borrow, FromLender, Hello, Lent, Recall, Refusal, Return, Want
 from intertie.core.principal import Meter
 from intertie.policy.budget import meter_id_of
 from intertie.policy.lending import slice_of
@@ -31,16 +32,8 @@ log = logging.getLogger(__name__)
 
 PATIENCE_S = 1.0
 """How long the database may take for a round; then all who wait are told that budgets cannot be checked."""
-ANSWER_S = 0.5
-"""How long a worker may take to answer a recall."""
-ABSENT_S = 3.0
-"""How long to wait for a lease whose worker is not on the line: it reconnects, is found dead, or is another host's."""
-CHURN_S = 0.03
-"""While units keep coming back, nobody is refused: the next may be on its way."""
 _GRACE_S = 0.1
 _NEVER = float("inf")
-_SILENT_FOR_S = 5.0
-_SCARCE_FOR_S = 10.0
 _POLL_S = 0.05
 _BEAT_EVERY_S = 10.0
 _BEAT_GOOD_FOR_S = 25.0
@@ -59,9 +52,7 @@ class Lender:
         self._returned: dict[tuple[WorkerId, str], int] = {}
         self._answers: list[tuple[int, WorkerId, str]] = []
         self._greeted: set[WorkerId] = set()
-        self._scarce: dict[str, float] = {}
-        self._came_back: dict[str, float] = {}  # by account: when something was last returned
-        self._silent: dict[WorkerId, float] = {}
+        self._contention = Contention(host)
         self._number = 0
         self._sick_until = float("-inf")
         self._beaten_at = float("-inf")
@@ -137,7 +128,7 @@ class Lender:
                 log.warning("the beat of this host could not be written: %s", fault)
                 wanted = ()
             for account in wanted:
-                self._scarce[account] = self._clock.monotonic() + _SCARCE_FOR_S
+                self._contention.begin(account, self._clock.monotonic())
                 for link in self._links.values():
                     link.send(Recall(account, 0))
             await asyncio.sleep(_WATCH_EVERY_S)
@@ -173,7 +164,7 @@ class Lender:
                 await books.lock({account: self._meter(account) for account in accounts})
                 for (worker, account), total in returned.items():
                     if books.give_back(worker, account, total):
-                        self._came_back[account] = self._clock.monotonic()
+                        self._contention.note_return(account, self._clock.monotonic())
                 decided = self._decide(books, queue)
                 await books.write()
                 if decided.marks and self._database.shared:
@@ -199,7 +190,7 @@ class Lender:
             self._note_returned(hello.worker, account, total)
 
     def _take_in(self, worker: WorkerId, message: Return) -> None:
-        self._silent.pop(worker, None)
+        self._contention.note_answer(worker)
         self._note_returned(worker, message.account, message.returned)
         self._answers.append((message.ticket, worker, message.account))
 
@@ -238,59 +229,50 @@ class Lender:
 
     def _answer(self, decided: Round, pending: Pending, now: float) -> Lent | None:
         """What to answer; None if others were asked to return something first."""
-        books, wants = decided.books, pending.borrow.wants
-        short = [want.account for want in wants if want.amount > books.accounts[want.account].available]
-        if pending.tops_up:
-            short = []
-        awaited = {account: self._awaited(decided, pending, account, now) for account in short}
-        refused = [account for account, leases in awaited.items() if not leases]
-        if short and all(self._may_come_back(books, pending, account, now) for account in refused):
-            for account, leases in awaited.items():
-                self._recall(decided, pending, account, leases, now)
-            return None
+        short = (
+            [] if pending.tops_up else [want for want in pending.borrow.wants if self._is_short(decided.books, want)]
+        )
         if not short:
             self._grant(decided, pending, now)
-        return self._figures(books, pending, refused, now)
+        for want in short:
+            self._mark(decided, want.account, now)
+        refused = [want.account for want in short if not self._may_suffice(decided, pending, want, now)]
+        if short and not refused:
+            for want in short:
+                self._recall(decided, pending, want.account, now)
+            return None
+        return self._figures(decided.books, pending, refused, now)
 
-    def _may_come_back(self, books: Books, pending: Pending, account: str, now: float) -> bool:
-        """Whether units keep coming back, though all who have some were asked: the next may be on its way."""
-        row, need = (
-            books.accounts[account],
-            max(want.amount for want in pending.borrow.wants if want.account == account),
-        )
-        if row.cap - row.settled < need or now > pending.since + ABSENT_S:
-            return False
-        under_way = any(account == returned for _, returned in self._returned)
-        return under_way or now < self._came_back.get(account, now - CHURN_S) + CHURN_S
+    def _is_short(self, books: Books, want: Want) -> bool:
+        return want.amount > books.accounts[want.account].available
 
-    def _awaited(self, decided: Round, pending: Pending, account: str, now: float) -> list[LeaseRow]:
-        """The leases of others from which something may still come back."""
-        return [
-            row
-            for row in decided.books.leases_on(account)
-            if row.worker != pending.worker and row.ends is None and self._may_answer(pending, row, now)
-        ]
-
-    def _may_answer(self, pending: Pending, row: LeaseRow, now: float) -> bool:
-        key = (row.worker, row.account)
-        if key in pending.answered:
+    def _may_suffice(self, decided: Round, pending: Pending, want: Want, now: float) -> bool:
+        """Whether what is not spent would do, and some of it may still come back."""
+        row = decided.books.accounts[want.account]
+        if row.cap - row.settled < want.amount:
             return False
-        if row.worker not in self._links:
-            return now < pending.since + ABSENT_S
-        if now < self._silent.get(row.worker, now):
-            return False
-        if now < pending.asked.get(key, now) + ANSWER_S:
+        if any(self._holders(decided, pending, want.account, now)):
             return True
-        self._silent[row.worker] = now + _SILENT_FOR_S
-        return False
+        on_its_way = any(account == want.account for _, account in self._returned)
+        moving = on_its_way or self._contention.keeps_moving(want.account, now)
+        return moving and now < pending.since + ABSENT_S
 
-    def _recall(self, decided: Round, pending: Pending, account: str, leases: list[LeaseRow], now: float) -> None:
-        self._scarce[account] = now + _SCARCE_FOR_S
-        for row in leases:
+    def _holders(self, decided: Round, pending: Pending, account: str, now: float) -> list[LeaseRow]:
+        """The leases of others from which something may still come back."""
+        leases, may_return = decided.books.leases_on(account), self._contention.may_return
+        return [row for row in leases if may_return(pending, row, linked=row.worker in self._links, now=now)]
+
+    def _mark(self, decided: Round, account: str, now: float) -> None:
+        """Let other hosts that have leases on it know that someone is short."""
+        if any(row.host != self._host for row in decided.books.leases_on(account)):
+            decided.marks.add(account)
+            self._contention.note_mark(account, now)
+
+    def _recall(self, decided: Round, pending: Pending, account: str, now: float) -> None:
+        self._contention.begin(account, now)
+        for row in self._holders(decided, pending, account, now):
             key = (row.worker, account)
-            if row.worker not in self._links:
-                decided.marks.add(account)
-            elif key not in pending.asked:
+            if row.worker in self._links and key not in pending.asked:
                 pending.asked[key] = now
                 decided.recalls.append((row.worker, Recall(account, pending.number)))
 
@@ -299,7 +281,7 @@ class Lender:
             if not want.amount and (not pending.tops_up or want.account in decided.blocked):
                 continue
             row = decided.books.accounts[want.account]
-            scarce = self._is_scarce(want.account, now)
+            scarce = self._contention.is_scarce(want.account, now)
             share = 0 if scarce else slice_of(row.cap, row.available, len(self._links))
             if amount := max(want.amount, share):
                 decided.books.grant(pending.worker, want.account, amount)
@@ -310,13 +292,10 @@ class Lender:
         return Lent(
             pending.borrow.ticket,
             granted={account: lease.granted for account, lease in leases.items()},
-            scarce=tuple(account for account in leases if self._is_scarce(account, now)),
+            scarce=tuple(account for account in leases if self._contention.is_scarce(account, now)),
             refused=tuple(Refusal(row.id, row.cap, row.settled, row.leased) for row in accounts),
             returned={account: lease.returned for account, lease in leases.items()},
         )
-
-    def _is_scarce(self, account: str, now: float) -> bool:
-        return self._scarce.get(account, now) > now
 
     # What workers are told
 
