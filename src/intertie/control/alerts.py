@@ -42,6 +42,9 @@ class Alerter:
         self._tell, self._post, self._tasks = tell, post, tasks
         self._meters: Mapping[str, Meter] = {}
         self._under_way: set[AlertRow] = set()
+        self._turn = (
+            asyncio.Lock()
+        )  # else a row could be marked, and forgotten here, between a look's reading and its use
 
     def adopt(self, meters: Mapping[str, Meter]) -> None:
         """Know owners, periods and webhooks from these meters from now on."""
@@ -61,12 +64,13 @@ class Alerter:
 
     async def look(self) -> None:
         """Begin to tell of all that was noted and not told yet. Raises StoreFault."""
-        async with self._database.read() as connection:
-            rows = await untold(connection, self._host)
-        for row in rows:
-            if row not in self._under_way:
-                self._under_way.add(row)
-                self._tasks.start(self._deliver(row))
+        async with self._turn:
+            async with self._database.read() as connection:
+                rows = await untold(connection, self._host)
+            for row in rows:
+                if row not in self._under_way:
+                    self._under_way.add(row)
+                    self._tasks.start(self._deliver(row))
 
     async def _deliver(self, row: AlertRow) -> None:
         try:
@@ -75,9 +79,11 @@ class Alerter:
             self._tell(alert)
             if meter and meter.webhook:
                 await self._send(meter.webhook, msgspec.json.encode(alert))
-            with suppress(StoreFault):  # told again, then: better twice than never
-                async with self._database.write() as connection:
-                    await mark_told(connection, row, self._clock.wall())
+            async with self._turn:
+                with suppress(StoreFault):  # told again, then: better twice than never
+                    async with self._database.write() as connection:
+                        await mark_told(connection, row, self._clock.wall())
+                self._under_way.discard(row)
         finally:
             self._under_way.discard(row)
 
