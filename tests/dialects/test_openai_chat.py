@@ -143,3 +143,35 @@ def test_errors_take_openais_shape_and_cannot_inject_events() -> None:
     error = json.loads(error_body(fault))["error"]
     assert error == {"message": fault.message, "type": "insufficient_quota", "param": None, "code": "budget_exhausted"}
     assert error_event(fault).count(b"\n") == 2
+
+
+@pytest.mark.parametrize("field", ["max_tokens", "max_completion_tokens"])
+def test_nobody_asks_for_more_than_any_engine_could_say(field: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        parse("chat", body(**{"max_tokens": 5, field: 10**25}))
+    assert caught.value.param == field
+
+
+@pytest.mark.parametrize("usage", [{"prompt_tokens": 10**15}, {"completion_tokens": 2**63}])
+def test_an_absurd_usage_is_not_believed(usage: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="tokens"):
+        read_answer(json.dumps({"usage": usage}).encode())
+
+
+@pytest.mark.parametrize("key", ["Model", "MAX_TOKENS", "mea\u017f\u017fage\u017f", "N", "\u017ftream"])
+def test_a_key_that_differs_only_in_case_from_one_that_decides_is_refused(key: str) -> None:
+    if key.casefold() not in ("model", "max_tokens", "n", "stream"):
+        parse("chat", body(**{key: 1}))
+        return
+    with pytest.raises(InvalidRequest, match="only in its letters' case"):
+        parse("chat", body(**{key: "other"}))
+
+
+def test_a_model_name_has_an_end() -> None:
+    with pytest.raises(InvalidRequest, match="256"):
+        parse("chat", body(model="m" * 100_000))
+
+
+def test_brackets_that_never_close_are_refused_and_are_no_defect() -> None:
+    with pytest.raises(InvalidRequest, match="nested deeper"):
+        parse("chat", b'{"a":' + b"[" * 60_000)

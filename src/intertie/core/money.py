@@ -4,7 +4,7 @@ A price is kept per million tokens so that $0.0375 per million is exact (37,500,
 costs a fraction of a nano-dollar; a request is rounded once, half up. Unknown is not zero: no price is `None`.
 """
 
-from decimal import Decimal, InvalidOperation
+import re
 from typing import TypeAlias
 
 import msgspec
@@ -15,6 +15,8 @@ Nano: TypeAlias = int
 
 NANO_PER_USD = 1_000_000_000
 _MILLION = 1_000_000
+_LONGEST = 64
+_dollars = re.compile(r"(?=\.?[0-9])([0-9]{0,9})(?:\.([0-9]{0,9}))?")
 
 
 class Price(msgspec.Struct, frozen=True, gc=False):
@@ -45,16 +47,13 @@ class Price(msgspec.Struct, frozen=True, gc=False):
 def parse_usd(amount: str | int | float) -> Nano:
     """Dollars as people write them (`15`, `"0.25"`, `"$1,000"`) to nano-dollars.
 
-    Raises ValueError if it is no amount, is negative, or has more than nine decimal places.
+    Raises ValueError if it is no amount, is negative, has more than nine decimal places, or is a billion or more.
     """
-    text = str(amount).replace("$", "").replace(",", "").replace("_", "").strip()
-    try:
-        nano = Decimal(text) * NANO_PER_USD
-    except InvalidOperation:
-        raise ValueError(f"{amount!r} is not an amount of dollars") from None
-    if not nano.is_finite() or nano < 0 or nano != nano.to_integral_value():
-        raise ValueError(f"{amount!r} is not an amount of dollars between 0 and nine decimal places")
-    return int(nano)
+    text = (f"{amount:.9f}" if isinstance(amount, float) else str(amount))[:_LONGEST]
+    plain = _dollars.fullmatch(text.replace("$", "").replace(",", "").replace("_", "").strip())
+    if plain is None:
+        raise ValueError(f"{text!r} is not an amount of dollars: at most nine digits before the point and nine behind")
+    return int(plain[1] or 0) * NANO_PER_USD + int((plain[2] or "").ljust(9, "0"))
 
 
 def show_usd(nano: Nano) -> str:

@@ -37,8 +37,7 @@ def read_fields(body: bytes) -> tuple[Fields, bytes]:
     except msgspec.DecodeError as error:
         refuse(error)
     except RecursionError:
-        _refuse_depth(body)
-        raise
+        raise _too_deep() from None
     canonical = _encode(fields)
     if len(canonical) != len(body) and len(_compact(canonical)) != len(_compact(body)):
         _refuse_duplicates(body)
@@ -48,6 +47,14 @@ def read_fields(body: bytes) -> tuple[Fields, bytes]:
 def _compact(body: bytes) -> bytes:
     """The same JSON without white space between its parts; keys given twice stay twice."""
     return msgspec.json.format(body, indent=-1)
+
+
+def refuse_variants(fields: Fields, deciding: frozenset[str]) -> None:
+    """Refuse a key that only its case tells from one that decides: some engines would read it as that one."""
+    for name in fields:
+        if name not in deciding and not (name.isascii() and name.islower()) and name.casefold() in deciding:
+            message = f"The parameter '{name[:64]}' differs from '{name.casefold()}' only in its letters' case."
+            raise InvalidRequest(message, code="duplicate_parameter", param=name.casefold())
 
 
 def write_fields(fields: Fields) -> bytes:
@@ -95,7 +102,11 @@ def _refuse_broken_text(body: bytes) -> None:
 
 def _refuse_depth(body: bytes) -> None:
     if depth(body) > MAX_DEPTH:
-        raise InvalidRequest(f"The request body is nested deeper than {MAX_DEPTH} levels.", code="json_too_deep")
+        raise _too_deep()
+
+
+def _too_deep() -> InvalidRequest:
+    return InvalidRequest(f"The request body is nested deeper than {MAX_DEPTH} levels.", code="json_too_deep")
 
 
 def _refuse_duplicates(body: bytes) -> None:

@@ -13,7 +13,7 @@ from intertie.core.call import NO_ASK, Ask, Call, Fields
 from intertie.core.endpoint import Operation
 from intertie.core.faults import Fault, InvalidRequest
 from intertie.core.usage import Usage
-from intertie.dialects.json_body import read_fields, refuse, write_fields
+from intertie.dialects.json_body import read_fields, refuse, refuse_variants, write_fields
 
 PATHS: dict[Operation, str] = {
     "chat": "/chat/completions",
@@ -24,6 +24,8 @@ PATHS: dict[Operation, str] = {
 _BYTES_PER_TOKEN = 4  # the field's rule of thumb for English; the upstream's count settles the bill
 _AFFINITY_BYTES = 256  # what conversations share at their beginning, as much as SGLang's prefix_hash takes
 _MAX_CHOICES = 128
+_LONGEST_NAME = 256
+_MOST_TOKENS = 1 << 28  # beyond any engine: who says more, caller or endpoint, is not believed
 
 
 _ABSENT = msgspec.Raw()
@@ -97,16 +99,21 @@ _encode = msgspec.json.Encoder().encode
 _CONTENT: dict[Operation, str] = {"chat": "messages", "completions": "prompt", "embeddings": "input"}
 _OPENERS = {"messages": b"[", "prompt": b'["', "input": b'["'}
 _TRUE = msgspec.Raw(b"true")
+_DECIDING = frozenset(field.encode_name for field in msgspec.structs.fields(_Peek))
 
 
 def parse(operation: Operation, body: bytes) -> Call:
     """Understand a request body. Raises InvalidRequest, naming the field."""
     fields, canonical = read_fields(body)
+    refuse_variants(fields, _DECIDING)
     try:
         peek = _peek(canonical)
     except msgspec.DecodeError as error:
         refuse(error)
     content = _content(operation, peek)
+    if len(peek.model) > _LONGEST_NAME:
+        message = f"'model' has at most {_LONGEST_NAME} characters."
+        raise InvalidRequest(message, code="invalid_value", param="model")
     if peek.stream and operation == "embeddings":
         raise InvalidRequest("Embeddings cannot be streamed.", code="unsupported_parameter", param="stream")
     return Call(
@@ -162,15 +169,11 @@ def _affinity(cache_key: str | None, content: bytes) -> bytes:
 
 def _max_output(peek: _Peek) -> int | None:
     """The larger of both limits: which of them an engine obeys is its own affair."""
-    older, newer = peek.max_tokens, peek.max_completion_tokens
-    if older is not None and older < 1:
-        raise InvalidRequest("'max_tokens' must be at least 1.", code="invalid_value", param="max_tokens")
-    if newer is None:
-        return older
-    if newer < 1:
-        message = "'max_completion_tokens' must be at least 1."
-        raise InvalidRequest(message, code="invalid_value", param="max_completion_tokens")
-    return newer if older is None else max(older, newer)
+    asked = {"max_tokens": peek.max_tokens, "max_completion_tokens": peek.max_completion_tokens}
+    for name, limit in asked.items():
+        if limit is not None and not 1 <= limit <= _MOST_TOKENS:
+            raise InvalidRequest(f"'{name}' must lie between 1 and {_MOST_TOKENS}.", code="invalid_value", param=name)
+    return max((limit for limit in asked.values() if limit is not None), default=None)
 
 
 def body_for(call: Call, model: str, bound_output: int | None) -> bytes:
@@ -260,6 +263,8 @@ def _error(error: object) -> Reading:
 
 def _to_usage(usage: _Usage) -> Usage:
     prompt, completion = max(0, usage.prompt_tokens or 0), max(0, usage.completion_tokens or 0)
+    if prompt > _MOST_TOKENS or completion > _MOST_TOKENS:
+        raise ValueError(f"a usage of more than {_MOST_TOKENS} tokens")
     cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else 0
     reasoning = usage.completion_tokens_details.reasoning_tokens if usage.completion_tokens_details else 0
     return Usage(prompt, completion, min(prompt, max(0, cached or 0)), max(0, reasoning or 0))

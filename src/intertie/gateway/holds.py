@@ -46,6 +46,14 @@ class Holds:
         """What a call of this cost pays, per account."""
         return tuple(Charge(lease.account, cost_nano) for lease, _ in self.taken if lease.money)
 
+    def others(self, *models: str) -> "Holds | None":
+        """Take out, as holds of their own, what meters of other models than these hold; None if there are none."""
+        spared = [hold for hold in self.taken if hold[0].meter.model not in (None, *models)]
+        if not spared:
+            return None
+        self.taken = [hold for hold in self.taken if hold not in spared]
+        return Holds(spared)
+
     def close(self) -> None:
         """Mark as closed; a second time is a programming error."""
         assert self.open, "a hold is closed exactly once"

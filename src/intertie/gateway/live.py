@@ -84,11 +84,16 @@ class Live:
             self._reach.leave(pool)
 
     def meters_of(self, principal: Principal, model: str) -> tuple[tuple[Meter, ...], bool]:
-        """The meters that bind a principal when it uses a model, and whether money is among them."""
+        """The meters that bind a principal when it uses a model, and whether money is among them.
+
+        Behind a route those of every candidate bind until it is known which one serves.
+        """
         known = self._meters_of.get((principal.key_id, model))
         if known is None:
             of_any = [self.snapshot.meters[name] for name in principal.meters]
-            meters = tuple(meter for meter in of_any if meter.model in (None, model))
+            offers = self.tables[model].offers.values()
+            behind = {row.model for offer in offers for row in (*offer.rows, *offer.fallback)}
+            meters = tuple(meter for meter in of_any if meter.model in (None, model, *behind))
             known = meters, any(meter.kind == "usd" for meter in meters)
             self._meters_of[principal.key_id, model] = known
         return known

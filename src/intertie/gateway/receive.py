@@ -14,6 +14,8 @@ _PREFIX = b"x-intertie-"
 _TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 _MAX_SESSION = 512
 _MAX_TAGS, _MAX_TAG = 16, 128
+_MAX_ZONES, _MAX_ZONE = 16, 32
+_LONGEST_SLO_MS, _MOST_GRAMS = 3_600_000, 1_000_000
 
 
 def receive(request: Request, operation: Operation) -> Call:
@@ -54,6 +56,14 @@ def _check(ask: Ask) -> None:
         raise _bad("intertie.session", f"A session's name has at most {_MAX_SESSION} characters.")
     if len(ask.tags) > _MAX_TAGS or any(len(tag) > _MAX_TAG for tag in ask.tags):
         raise _bad("intertie.tags", f"There may be {_MAX_TAGS} tags of {_MAX_TAG} characters each.")
+    if len(ask.residency) > _MAX_ZONES or any(len(zone) > _MAX_ZONE for zone in ask.residency):
+        raise _bad("intertie.residency", f"There may be {_MAX_ZONES} jurisdictions of {_MAX_ZONE} characters each.")
+    if len(ask.objective) > _MAX_TAG or len(ask.weights or ()) > _MAX_TAGS:
+        raise _bad("intertie", "No objective has so long a name, and there are not so many axes.")
+    if ask.slo_ttft_ms is not None and not 1 <= ask.slo_ttft_ms <= _LONGEST_SLO_MS:
+        raise _bad("intertie.slo_ttft_ms", f"A latency target lies between 1 and {_LONGEST_SLO_MS:,} ms.")
+    if ask.max_gco2 is not None and not 0 <= ask.max_gco2 <= _MOST_GRAMS:
+        raise _bad("intertie.max_gco2", f"A cap on carbon lies between 0 and {_MOST_GRAMS:,} g.")
 
 
 def _bad(field: str, message: str) -> InvalidRequest:

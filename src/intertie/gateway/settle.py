@@ -24,6 +24,9 @@ def settle(live: Live, passage: Passage) -> None:
     cost = 0 if usage is NOTHING else price.of(usage) if price else None
     if usage.estimated and cost is not None and holds.charges:
         cost = min(cost, holds.charges[0].amount)  # our own guess never costs more than what was set aside
+    served = attempt.lane.endpoint.model if attempt else ""
+    if (others := holds.others(call.model, served)) is not None:
+        live.wallet.release(others)  # of the route's candidates that did not serve
     row = _row(live, passage, usage, cost)
     try:
         live.journal.settled(row)

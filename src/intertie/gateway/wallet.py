@@ -85,13 +85,16 @@ class Wallet:
         wall = self._clock.wall()
         wanted = [(self._lease(meter, wall), amount) for meter, amount in needs]
         for lease, amount in wanted:
-            if (known := lease.refusal) and known.cap == lease.meter.cap and is_spent(known, amount):
+            known = lease.refusal
+            if known is None or known.cap != lease.meter.cap:
+                known = Refusal(lease.account, lease.meter.cap, 0, 0)
+            if amount > known.cap or (lease.money and is_spent(known, amount)):
                 raise self._fault(lease, known, amount)
         waiter = Waiter(wanted, self._clock.monotonic())
-        for lease in waiter.leases:
-            lease.queue.append(waiter)
-        self._pump(waiter.leases)
         try:
+            for lease in waiter.leases:
+                lease.queue.append(waiter)
+            self._pump(waiter.leases)
             answered, _ = await asyncio.wait([waiter.future], timeout=PATIENCE_S)
         except asyncio.CancelledError:
             if waiter.future.done() and waiter.future.exception() is None:
