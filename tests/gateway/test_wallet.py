@@ -319,3 +319,38 @@ async def test_where_a_limit_stands_is_told_for_the_headers(desk: Desk) -> None:
     desk.wallet.settle(holds, 0, 100)
     standing = desk.wallet.standing(TPM)
     assert (standing.kind, standing.limit, standing.remaining, standing.reset_s) == ("tokens", 1_000, 900, 60.25)
+
+
+@pytest.mark.parametrize(("meter", "fault"), [(DAILY, BudgetExhausted), (TPM, RateLimited)])
+async def test_what_no_cap_allows_is_refused_unasked_and_holds_up_nobody(
+    desk: Desk, meter: Meter, fault: type[Exception]
+) -> None:
+    said = list(desk.said)
+    with pytest.raises(fault):
+        await desk.wallet.borrow([(meter, 10**30)])
+    assert desk.said == said
+    await lent(desk, (meter, 30), granted={DAY if meter is DAILY else meter.id: 100})
+
+
+async def test_a_question_that_cannot_be_sent_leaves_no_one_in_the_queue() -> None:
+    said: list[Hello | Borrow | Return] = []
+    broken = [False]
+
+    def say(message: Hello | Borrow | Return) -> None:
+        if broken.pop():
+            raise OverflowError("integers beyond 64 bits do not fit the link")
+        broken.append(False)
+        said.append(message)
+
+    wallet = Wallet("w1", say, HandClock(wall=NOON))
+    wallet.on_link(True)
+    broken[:] = [False, True]
+    with pytest.raises(OverflowError):
+        await wallet.borrow([(DAILY, 10)])
+    waits = asyncio.get_running_loop().create_task(wallet.borrow([(DAILY, 10)]))
+    await asyncio.sleep(0)
+    asked = said[-1]
+    assert isinstance(asked, Borrow) and asked.wants == (Want(DAY, 10),)
+    wallet.on_message(Lent(1, {}))
+    wallet.on_message(Lent(asked.ticket, {DAY: 100}))
+    assert (await waits).charges == (Charge(DAY, 10),)

@@ -20,6 +20,8 @@ def is_spent(refusal: Refusal, need: int) -> bool:
 def budget_fault(meter: Meter, refusal: Refusal, need: int, until: float | None) -> BudgetExhausted:
     """Why a budget cannot pay `need` nano-dollars; `until` is the end of its period in epoch seconds."""
     budget = f"The budget of {meter.owner} ({show_usd(refusal.cap)} USD {_PER[meter.period]})"
+    if need > refusal.cap:
+        return BudgetExhausted(f"{budget} is too small: this call may cost {show_usd(need)} USD.", should_retry=False)
     if not is_spent(refusal, need):
         return BudgetExhausted(
             f"{budget} is reserved by calls under way: {show_usd(refusal.settled)} USD are spent, "
