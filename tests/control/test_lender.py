@@ -168,6 +168,20 @@ async def test_a_link_that_breaks_loses_nothing_and_doubles_nothing(database: Da
         assert await account(database, A) == (1_000, 0, 1_000)
 
 
+async def test_what_was_given_back_while_the_link_was_down_is_told_on_the_next(database: Database) -> None:
+    meter = budget(1_000)
+    async with lending(database, meter) as lender:
+        one, two = workers(lender, 2)
+        holds = await one.call([(meter, 600)])
+        with pytest.raises(BudgetExhausted):
+            await two.call([(meter, 500)])
+        one.cut()
+        one.wallet.settle(holds, 0, 0)
+        one.connect()
+        await until_quiet()
+        assert await account(database, A) == (1_000, 0, 0)
+
+
 async def test_a_grant_that_was_lost_on_the_way_is_learned_on_the_next_link(database: Database) -> None:
     meter = budget(1_000)
     async with lending(database, meter) as lender:
