@@ -33,9 +33,10 @@ class _ToEvents(logging.Handler):
         tell(record.levelname.lower(), part=record.name.rpartition(".")[2], message=record.getMessage())
 
 
-def hear_logging() -> None:
-    """Tell what `intertie`'s own loggers say, from INFO on."""
-    logger = logging.getLogger("intertie")
-    logger.setLevel(logging.INFO)
-    logger.addHandler(_ToEvents())
+def hear_logging(name: str = "intertie", level: int = logging.INFO) -> None:
+    """Tell what the loggers of a package say, from this level on; a second time changes nothing."""
+    logger = logging.getLogger(name)
+    logger.setLevel(level)
     logger.propagate = False
+    if not any(isinstance(known, _ToEvents) for known in logger.handlers):
+        logger.addHandler(_ToEvents())

@@ -6,6 +6,7 @@ control process is away it serves on what it holds and tries the link again and 
 
 import asyncio
 import gc
+import logging
 import os
 import socket
 import sys
@@ -21,7 +22,7 @@ from intertie.adapters.telemetry.counters import Gauges, Meters
 from intertie.adapters.telemetry.requestlog import RequestLog
 from intertie.adapters.telemetry.spans import open_spans
 from intertie.compose.children import EXIT_CONFIG, ChildOrders, Reporter, read_orders
-from intertie.compose.events import tell
+from intertie.compose.events import hear_logging, tell
 from intertie.compose.orders import WorkerSettings
 from intertie.config.snapshot import Snapshot, unpack
 from intertie.core.clock import SystemClock
@@ -99,6 +100,7 @@ class Worker:
             old, self.live.spans, self._traced_to = self.live.spans, None, endpoint
             try:
                 if endpoint:
+                    hear_logging("opentelemetry", logging.WARNING)
                     self.live.spans = await asyncio.to_thread(open_spans, endpoint, self._name)
             except ConfigFault as fault:
                 tell("spans_off", worker=self.id, why=fault.message)
@@ -146,11 +148,21 @@ class Worker:
     async def _keep_linked(self) -> None:
         while True:
             if not self._link.up:
-                with suppress(OSError):
-                    await self._link.connect()
-                    self._link.send(self._wallet.hello())
-                    self._wallet.on_link(True)
+                await self._try_link()
             await asyncio.sleep(_RELINK_S)
+
+    async def _try_link(self) -> None:
+        try:
+            await self._link.connect()
+        except OSError:
+            return
+        try:
+            self._link.send(self._wallet.hello())
+            self._wallet.on_link(True)
+        except (OverflowError, ValueError) as error:  # a figure, or a message, that does not fit the link
+            tell("link_refused", worker=self.id, why=str(error))
+            self._wallet.on_link(False)
+            await self._link.close()
 
     async def _report(self) -> None:
         while True:
