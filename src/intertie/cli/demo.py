@@ -105,7 +105,8 @@ def _invitation(demo: Demo) -> str:
     return (
         f"Base URL     {demo.base_url}\nKey          {demo.key}\n"
         f"Metrics      http://127.0.0.1:{demo.control_port}/metrics\n"
-        f"Books        {demo.state}\nEvents       {demo.state}/events.log{models if demo.real_models else ''}\n\n"
+        f"Books        intertie budgets --config {demo.state}/demo.yaml --state {demo.state}\n"
+        f"Events       {demo.state}/events.log{models if demo.real_models else ''}\n\n"
         f"curl {demo.base_url}/chat/completions -H 'authorization: Bearer {demo.key}' \\\n"
         f"  -H 'content-type: application/json' -H 'x-intertie-objective: economy' -d '{body}'\n\n"
         "Serving. Ctrl-C ends it."

@@ -67,8 +67,7 @@ class Control:
         self.tally = Tally(state / "counters.bin", journals)
         self.page = ControlPage(MetricsPage(self.tally.totals, self.budgets.left))
         cabinet = KeyCabinet(self.database, pepper_of(state, settings.secret), clock, os.urandom)
-        environ = environment() | extra.environ
-        inputs = Inputs(str(state), dict(extra.flags), environ)
+        inputs = Inputs(str(state), dict(extra.flags), environment())
         self.publisher = Publisher(inputs, cabinet, clock, Audience(self._publish, _tell_fault))
         socket_path = Path(extra.control_socket)
         self._run = socket_path.parent
@@ -189,7 +188,7 @@ async def run(orders: ChildOrders, line: socket.socket) -> int:
     tasks = Tasks(_crashed)
     reporter = await Reporter.open(orders, line)
     try:
-        settings, _ = configured(dict(extra.flags), environment() | extra.environ)
+        settings, _ = configured(dict(extra.flags), environment())
         control = Control(orders, extra, settings, tasks)
         server = Server(control.page, LIMITS, _crashed)
         for listener in orders.listeners():

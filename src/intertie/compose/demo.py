@@ -15,7 +15,7 @@ from intertie.compose.listening import Address
 from intertie.compose.serving import service_of
 from intertie.compose.supervisor import Service, Supervisor
 from intertie.config.document import configured
-from intertie.config.settings import Settings, environment, load
+from intertie.config.settings import Settings, environment
 from intertie.control.keys import KeyCabinet
 from intertie.control.pepper import pepper_of
 from intertie.core.clock import SystemClock
@@ -70,17 +70,18 @@ async def running_demo(state: Path, port: int, crashed: Callable[[BaseException]
 
     What its processes tell goes to `<state>/events.log`.
     """
-    config, tasks = _write_config(state), Tasks(crashed)
-    flags: dict[str, object] = {
-        "config": str(config), "state": str(state), "host": "127.0.0.1", "log_requests": "false", "drain_s": "5",
-    }  # fmt: skip
+    tasks = Tasks(crashed)
+    _make_folder(state)
     with _told_into(state / "events.log") as log:
         async with _engines() as engines:
-            # Before the gateway starts, so that its first snapshot knows the key.
-            key = await _make_key(load(flags, environment()))
-            ports = await _ports_of(engines)
-            settings, _ = configured(flags, environment() | ports)
-            supervisor = _supervisor(service_of(settings, flags, ports), port)
+            config = _write_config(state, await _ports_of(engines))
+            flags: dict[str, object] = {
+                "config": str(config), "state": str(state), "host": "127.0.0.1", "log_requests": "false",
+                "drain_s": "5",
+            }  # fmt: skip
+            settings, _ = configured(flags, environment())
+            key = await _make_key(settings)  # before the gateway starts, so that its first snapshot knows it
+            supervisor = _supervisor(service_of(settings, flags), port)
             running = tasks.start(supervisor.run())
             try:
                 await _until_ready(supervisor, running, log)
@@ -93,10 +94,20 @@ async def running_demo(state: Path, port: int, crashed: Callable[[BaseException]
                 await tasks.close(2.0)
 
 
-def _write_config(state: Path) -> Path:
-    """The demo world, a group for its key, and the real engines that the environment names."""
+def _make_folder(state: Path) -> None:
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    included = [str(WORLD)]
+
+
+def _write_config(state: Path, ports: dict[str, str]) -> Path:
+    """The demo world with the ports of its engines, a group for its key, and real engines that the environment names.
+
+    Whole as it stands, so that every verb can read it from another terminal.
+    """
+    world = WORLD.read_text()
+    for name, port in ports.items():
+        world = world.replace("${" + name + "}", port)
+    (state / "world.yaml").write_text(world)
+    included = ["world.yaml"]
     for name, text in REAL_ENDPOINTS.items():
         if environment().get(name):
             included.append(f"{name.lower()}.yaml")

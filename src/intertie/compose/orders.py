@@ -19,8 +19,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
 
 
 class ControlSettings(msgspec.Struct, frozen=True):
-    """Where to listen for workers, and what overlays file and environment: flags, and the demo's placeholders."""
+    """Where to listen for workers, and the flags, which weigh more than file and environment."""
 
     control_socket: str
     flags: dict[str, str] = {}
-    environ: dict[str, str] = {}

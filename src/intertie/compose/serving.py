@@ -17,8 +17,8 @@ _LONGEST_SOCKET_PATH = 100
 """Bytes. The kernel takes 107 (Linux) or 103 (macOS), and a state folder may well lie deeper."""
 
 
-def service_of(settings: Settings, flags: dict[str, object], environ: dict[str, str] | None = None) -> Service:
-    """The service for these settings; `flags` and `environ` overlay the file, which control reads again and again."""
+def service_of(settings: Settings, flags: dict[str, object]) -> Service:
+    """The service for these settings; `flags` overlay the file, which control reads again and again."""
     state = Path(settings.state).absolute()
     control_socket = str(control_socket_of(state))
     proxy = ProxySettings.from_environment(proxies(environment()))
@@ -32,7 +32,7 @@ def service_of(settings: Settings, flags: dict[str, object], environ: dict[str, 
         workers=settings.workers,
         drain_s=settings.drain_s,
         worker_settings=msgspec.Raw(msgspec.json.encode(worker)),
-        control_settings=msgspec.Raw(msgspec.json.encode(ControlSettings(control_socket, given, environ or {}))),
+        control_settings=msgspec.Raw(msgspec.json.encode(ControlSettings(control_socket, given))),
     )
 
 

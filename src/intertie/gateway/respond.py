@@ -66,6 +66,8 @@ def _headers(live: Live, passage: Passage) -> bytes:
         ttft_ms = (attempt.first_byte - attempt.started) * 1000 if attempt.first_byte else 0
         marks = attempt.lane.marks
         lines += b"%bx-intertie-ttft-ms: %d\r\nx-intertie-attempts: %d\r\n" % (marks, ttft_ms, attempt.number)
+    if passage.plan is not None and passage.plan.relaxed:
+        lines += b"x-intertie-relaxed: %b\r\n" % ", ".join(passage.plan.relaxed).encode()
     if passage.cost is not None:
         lines += b"x-intertie-cost-usd: %d.%09d\r\n" % divmod(passage.cost, NANO_PER_USD)
     if passage.call is not None and passage.call.ask is not NO_ASK:
