@@ -19,7 +19,15 @@ from intertie.core.clock import Clock
 from intertie.core.faults import StoreFault
 from intertie.core.ids import WorkerId
 from intertie.store.database import Database
-from intertie.store.deaths import beats, close_interrupted, end_leases, expire_host, lending_workers, return_ended
+from intertie.store.deaths import (
+    any_ended,
+    beats,
+    close_interrupted,
+    end_leases,
+    expire_host,
+    lending_workers,
+    return_ended,
+)
 from intertie.store.journal import lock_if_dead, lock_path, locks
 
 log = logging.getLogger(__name__)
@@ -58,12 +66,14 @@ class Sweeper:
         """Settle and return what the dead left; how many workers were buried. Raises StoreFault."""
         async with self._database.read() as connection:
             lending = await lending_workers(connection, self._host)
+            ended = await any_ended(connection, self._clock.wall())
         present = locks(self._directory)
         buried = [worker for worker in sorted(present) if await self._bury_if_dead(worker)]
         for worker in lending - present:
             await self._end(worker)  # its files are gone: it was buried before its last request to the lender
-        async with self._database.write() as connection:
-            await return_ended(connection, self._host, self._clock.wall())
+        if ended:
+            async with self._database.write() as connection:
+                await return_ended(connection, self._host, self._clock.wall())
         if self._database.shared:
             await self._expire_hosts()
         return len(buried)

@@ -61,6 +61,12 @@ async def return_ended(connection: AsyncConnection, host: str, now: float) -> in
     return len(rows)
 
 
+async def any_ended(connection: AsyncConnection, now: float) -> bool:
+    """Whether there is something to return by now."""
+    query = select(schema.lease.c.worker).where(schema.lease.c.ends <= now).limit(1)
+    return (await connection.execute(query)).first() is not None
+
+
 async def lending_workers(connection: AsyncConnection, host: str) -> set[WorkerId]:
     """The workers of a host that have leases not yet ended."""
     table = schema.lease
