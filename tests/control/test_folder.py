@@ -17,6 +17,7 @@ from intertie.control import folder as folding
 from intertie.control.folder import Folder
 from intertie.core.clock import HandClock, SystemClock
 from intertie.core.faults import StoreFault
+from intertie.core.record import Admitted, Settled
 from intertie.store import schema
 from intertie.store.alerts import events
 from intertie.store.database import Database
@@ -157,6 +158,32 @@ async def test_a_torn_end_is_waited_for_and_a_damaged_middle_stops_that_journal_
     other.close()
 
 
+async def test_a_segment_that_is_missing_stops_its_journal(
+    database: Database, folder: Folder, journal: JournalWriter, tmp_path: Path
+) -> None:
+    calls(journal, 1, 300)
+    segment_path(tmp_path / "journal", "w1", 1).unlink()
+    while await folder.fold_some():
+        pass
+    assert await ledger(database) == {}
+    assert (
+        "w1.1.journal cannot be folded from byte 0 on: it is missing" in (await verdict(database)).findings[0].message
+    )
+
+
+async def test_a_journal_that_cannot_be_read_holds_up_no_other_and_is_not_taken_for_empty(
+    database: Database, folder: Folder, journal: JournalWriter, tmp_path: Path
+) -> None:
+    calls(journal, 1, 3)
+    path = segment_path(tmp_path / "journal", "w0", 1)
+    path.mkdir()
+    while await folder.fold_some():
+        pass
+    assert len(await ledger(database)) == 3
+    with pytest.raises(StoreFault, match="cannot be read"):
+        await folder.fold_to_end("w0")
+
+
 @pytest.mark.parametrize(
     "rows", [[settled(9)], [admitted(1), admitted(1)], [admitted(1), settled(1), settled(1)]], ids=["new", "in", "out"]
 )
@@ -167,6 +194,44 @@ async def test_a_journal_that_contradicts_itself_is_stopped(
     assert not await folder.fold_some()
     assert await ledger(database) == {}
     assert not (await verdict(database)).sound
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [admitted(1), settled(1, cost=10**19)],
+        [admitted(1, hold=10**19)],
+        [admitted(10**19)],
+        [admitted(1), settled(1, cost=2**62), admitted(2), settled(2, cost=2**62)],
+    ],
+    ids=["cost", "hold", "sequence", "sum"],
+)
+async def test_what_no_ledger_can_hold_stops_that_journal_alone(
+    database: Database, folder: Folder, journal: JournalWriter, tmp_path: Path, rows: list[Admitted | Settled]
+) -> None:
+    other = JournalWriter(tmp_path / "journal", "w2", "never")
+    write(journal, *rows)
+    calls(other, 1, 1)
+    while await folder.fold_some():
+        pass
+    assert ("w2", 1) in await ledger(database)
+    assert not await folder.fold_to_end("w1")
+    async with database.read() as connection:
+        [event] = await events(connection)
+    assert event.kind == "journal_stopped" and "w1.1.journal" in event.message
+    calls(other, 2, 2)
+    assert await folder.fold_some()
+    other.close()
+
+
+async def test_a_number_given_twice_in_two_stretches_stops_that_journal(
+    database: Database, folder: Folder, journal: JournalWriter
+) -> None:
+    calls(journal, 1, 1)
+    assert await folder.fold_some()
+    write(journal, admitted(1))
+    assert not await folder.fold_some()
+    assert not await folder.fold_to_end("w1")
 
 
 async def test_settling_twice_in_two_stretches_is_noticed(

@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 from intertie.core.faults import StoreFault
 from intertie.core.record import Admitted, Charge, JournalRow, Settled
 from intertie.core.usage import Usage
-from intertie.store.journal import Fsync, JournalReader, JournalWriter, lock_if_dead, lock_path, segment_path
+from intertie.store.journal import (
+    MAX_FRAME_BYTES,
+    Fsync,
+    JournalReader,
+    JournalWriter,
+    lock_if_dead,
+    lock_path,
+    segment_path,
+)
 
 WRITER = """
 import sys, time
@@ -90,6 +98,17 @@ def test_a_row_larger_than_what_is_read_at_once_is_read_whole(tmp_path: Path) ->
     journal.admitted(admitted(2))
     journal.close()
     assert read_all(segment_path(tmp_path, "w1", 1))[0] == [large, admitted(2)]
+
+
+def test_a_row_that_no_reader_could_take_is_refused_and_nothing_of_it_is_written(tmp_path: Path) -> None:
+    journal = JournalWriter(tmp_path, "w1", "never")
+    with pytest.raises(StoreFault, match="bytes"):
+        journal.admitted(Admitted(1, 0.0, "k", "u", "g", "p", "chat", "m" * MAX_FRAME_BYTES, ()))
+    with pytest.raises(StoreFault, match="row"):
+        journal.admitted(admitted(2**64))
+    journal.admitted(admitted(2))
+    journal.close()
+    assert read_all(segment_path(tmp_path, "w1", 1))[0] == [admitted(2)]
 
 
 @given(st.integers(0, 600))

@@ -76,7 +76,7 @@ class Database:
 def _faults() -> Generator[None]:
     try:
         yield
-    except (SQLAlchemyError, sqlite3.Error, OSError) as error:  # a timeout is an OSError, too
+    except (SQLAlchemyError, sqlite3.Error, OverflowError, OSError) as error:  # a timeout is an OSError, too
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise StoreFault(f"the database does not answer: {reason}") from error
 

@@ -5,10 +5,12 @@ transaction: whatever dies, the next one begins where the last that was committe
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from intertie.core.faults import GatewayFault
@@ -72,16 +74,42 @@ async def fold(connection: AsyncConnection, host: str, stretch: Stretch) -> bool
     if len(admitted) + len(settled) != len(stretch.rows):
         raise Unfoldable(f"the journal of {worker} says the same thing twice before {stretch.end}")
     late = {sequence: row for sequence, row in settled.items() if sequence not in admitted}
-    await _expect_open(connection, worker, late)
-    await _insert(connection, worker, admitted, settled)
-    await _close(connection, worker, late)
+    with _unfoldable(worker):
+        await _expect_open(connection, worker, late)
+        await _insert(connection, worker, admitted, settled)
+        await _close(connection, worker, late)
     await set_position(connection, host, stretch.end)
     paid: defaultdict[str, int] = defaultdict(int)
     for row in settled.values():
         for charge in row.charges:
             paid[charge.account] += charge.amount
     at = max((row.at for row in settled.values()), default=0.0)
-    return await pay(connection, host, worker, paid, at)
+    with _unfoldable(worker):
+        return await pay(connection, host, worker, paid, at)
+
+
+@contextmanager
+def _unfoldable(worker: WorkerId) -> Generator[None]:
+    """What the database refuses because of what the rows say, whenever it is tried, is the journal's fault."""
+    try:
+        yield
+    except (IntegrityError, OverflowError) as error:
+        raise Unfoldable(f"the ledger refuses what the journal of {worker} says: {_reason(error)}") from error
+    except DBAPIError as error:
+        if not _is_about_values(error):
+            raise
+        raise Unfoldable(f"the ledger refuses what the journal of {worker} says: {_reason(error)}") from error
+
+
+def _is_about_values(error: DBAPIError) -> bool:
+    """Whether PostgreSQL (SQLSTATE class 22) or its driver (a ValueError) found a value that no column can hold."""
+    driver = error.orig
+    state = str(getattr(driver, "sqlstate", None) or "")
+    return state.startswith("22") or (driver is not None and isinstance(driver.__cause__, ValueError))
+
+
+def _reason(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 async def pay(connection: AsyncConnection, host: str, worker: WorkerId, paid: dict[str, int], at: float) -> bool:

@@ -34,6 +34,12 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(JournalRow).decode
 
 
+class JournalUnreadable(StoreFault):
+    """A journal is there and cannot be read: wait for whoever mends that, and do not take it for empty."""
+
+    code = "journal_unreadable"
+
+
 def lock_path(directory: Path, worker: WorkerId) -> Path:
     """The file whose lock says that the worker lives."""
     return directory / f"{worker}.lock"
@@ -106,7 +112,12 @@ class JournalWriter:
     def _append(self, row: JournalRow) -> None:
         if self._broken:
             raise StoreFault(f"the journal cannot be written: {self._broken}")
-        body = _encode(row)
+        try:
+            body = _encode(row)
+        except OverflowError as error:
+            raise StoreFault(f"the journal cannot hold the row: {error}") from error
+        if len(body) > MAX_FRAME_BYTES:
+            raise StoreFault(f"the journal cannot hold a row of {len(body)} bytes")
         frame = _header.pack(len(body), zlib.crc32(body)) + body
         try:
             written = os.write(self._fd, frame)
@@ -211,7 +222,7 @@ class JournalReader:
         self.tail: Tail = "clean"
 
     def read(self, limit: int) -> list[JournalRow]:
-        """The next rows, at most `limit`; moves `position` behind them. Raises StoreFault if the file is unreadable.
+        """The next rows, at most `limit`; moves `position` behind them. Raises JournalUnreadable.
 
         An empty answer means that there is nothing more to read now, and `tail` tells what stands at `position`.
         """
@@ -243,7 +254,7 @@ class JournalReader:
                 file.seek(self.position)
                 return file.read(size)
         except OSError as error:
-            raise StoreFault(f"the journal {self.path} cannot be read: {error}") from error
+            raise JournalUnreadable(f"the journal {self.path} cannot be read: {error}") from error
 
 
 def _frame_end(data: bytes, at: int) -> tuple[int, Tail]:
