@@ -5,6 +5,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from intertie.config.snapshot import Snapshot, unpack
@@ -108,6 +109,29 @@ async def test_a_mistake_keeps_the_last_good_snapshot_and_is_told_once(host: Hos
     host.write("b")
     assert await publisher.look()
     assert list(host.published[-1].sites) == ["b"]
+
+
+async def test_keys_are_made_and_revoked_while_the_file_is_broken(host: Host) -> None:
+    host.keys.keys = (KEY,)
+    publisher = host.publisher()
+    await publisher.start()
+    host.file.write_text("sites: 7\n")
+    host.keys.keys = (msgspec.structs.replace(KEY, revoked=1.0), StoredKey("key_2", "01", "new"))
+    assert await publisher.look() and not await publisher.look()
+    snapshot = host.published[-1]
+    assert {key: principal.revoked for key, principal in snapshot.keys.items()} == {"00": True, "01": False}
+    assert list(snapshot.sites) == ["a"] and snapshot.version > host.published[0].version
+    assert publisher.faults == 1
+
+
+async def test_a_key_revoked_before_a_start_with_a_broken_file_is_revoked(host: Host) -> None:
+    host.keys.keys = (KEY,)
+    assert not (await host.publisher().start()).keys["00"].revoked
+    host.file.write_text("sites: 7\n")
+    host.keys.keys = (msgspec.structs.replace(KEY, revoked=1.0),)
+    publisher = host.publisher()
+    assert (await publisher.start()).keys["00"].revoked
+    assert host.published[-1].keys["00"].revoked and not await publisher.look()
 
 
 async def test_after_a_restart_with_a_broken_file_the_last_good_snapshot_serves(host: Host) -> None:

@@ -1,8 +1,9 @@
 """Publishing: watch the configuration and the stored keys, compile, and hand out the new snapshot, or keep the last.
 
-A configuration with a problem changes nothing: the last good snapshot stays, the fault is told once, loudly, and the
-files are read again until they are whole. The snapshot in force also lies in `<state>/snapshot.bin`, so that a host
-that starts with a broken file, or without its database, serves what it served before.
+A configuration with a problem changes nothing: the last good one stays, the fault is told once, loudly, and the files
+are read again until they are whole. Keys that are made or revoked meanwhile take effect on the last good one. The
+snapshot in force also lies in `<state>/snapshot.bin`, so that a host that starts with a broken file, or without its
+database, serves what it served before.
 """
 
 import asyncio
@@ -14,8 +15,10 @@ from typing import Protocol
 import msgspec
 
 from intertie.config.document import configured
+from intertie.config.settings import Settings
 from intertie.config.snapshot import Snapshot, pack, unpack
-from intertie.control.compile import compile_document
+from intertie.config.wishes import Document
+from intertie.control.compile import compile_snapshot
 from intertie.control.pepper import pepper_of, write_private
 from intertie.core.clock import Clock
 from intertie.core.faults import ConfigFault, Fault, StoreFault
@@ -75,6 +78,7 @@ class Publisher:
         self._seen: tuple[str, int, int] | None = None
         self._files: tuple[str, ...] = ()
         self._told = ""
+        self._good: tuple[Document, Settings] | None = None  # what the snapshot in force was compiled from
 
     async def start(self) -> Snapshot:
         """The first snapshot: compiled, or else the last good one of this state folder; raises Fault without either."""
@@ -87,7 +91,9 @@ class Publisher:
             self.snapshot = last
             self._audience.on_publish(last)
             self._tell(fault)
-            return last
+            if isinstance(fault, ConfigFault):
+                await self._rekey()
+            return self.snapshot
         self._adopt(compiled)
         return compiled
 
@@ -99,19 +105,34 @@ class Publisher:
                 self._told = ""
                 return False
             compiled = await self._compile(self.snapshot.version if self.snapshot else 0)
-        except (ConfigFault, StoreFault) as fault:
+        except ConfigFault as fault:
+            self._tell(fault)
+            return await self._rekey()
+        except StoreFault as fault:
             self._tell(fault)
             return False
-        if self.snapshot is not None and _same(self.snapshot, compiled):
-            return False
-        self._adopt(compiled)
-        return True
+        return self._adopt_if_new(compiled)
 
     async def watch(self, every_s: float = 1.0) -> None:
         """Look again and again, until cancelled."""
         while True:
             await asyncio.sleep(every_s)
             await self.look()
+
+    async def _rekey(self) -> bool:
+        """The configuration is broken: put the keys as they are stored now on the last good one."""
+        if self.snapshot is None:
+            return False
+        try:
+            stored = await self._keys.stored_keys()
+            version = self._version(self.snapshot.version)
+            if self._good is None:  # what is in force is from an earlier life: all there is to it is the snapshot
+                return self._adopt_if_new(_revoked(self.snapshot, stored, version))
+            document, settings = self._good
+            return self._adopt_if_new(compile_snapshot(document, settings, stored, self.snapshot.pepper, version))
+        except (ConfigFault, StoreFault) as fault:
+            self._tell(fault)
+            return False
 
     async def _compile(self, last_version: int) -> Snapshot:
         self._seen = None  # until this has gone well, the next look reads again
@@ -120,16 +141,24 @@ class Publisher:
         stored = await self._keys.stored_keys()
         settings, document = configured(self._inputs.flags, self._inputs.environ)
         pepper = pepper_of(self._state, settings.secret)
-        version = max(last_version + 1, int(self._clock.wall() * 1_000))
-        compiled = compile_document(document, settings, stored, pepper, version)
+        compiled = compile_snapshot(document, settings, stored, pepper, self._version(last_version))
         after = _fingerprint(document.files)
         if before == after:  # else somebody may have written while we read: look once more
             self._seen = (after, revision, self._day())
-        self._files, self._told = document.files, ""
-        return compiled.snapshot
+        self._files, self._told, self._good = document.files, "", (document, settings)
+        return compiled
+
+    def _version(self, last: int) -> int:
+        return max(last + 1, int(self._clock.wall() * 1_000))
 
     def _day(self) -> int:
         return int(self._clock.wall() // 86_400)  # list prices change at midnight UTC
+
+    def _adopt_if_new(self, compiled: Snapshot) -> bool:
+        if self.snapshot is not None and _same(self.snapshot, compiled):
+            return False
+        self._adopt(compiled)
+        return True
 
     def _adopt(self, snapshot: Snapshot) -> None:
         target = self._state / "snapshot.bin"
@@ -159,6 +188,16 @@ def _fingerprint(files: Sequence[str]) -> str:
             data = str(error.errno).encode()
         digest.update(len(data).to_bytes(8, "big") + data)
     return digest.hexdigest()
+
+
+def _revoked(snapshot: Snapshot, stored: Sequence[StoredKey], version: int) -> Snapshot:
+    """The snapshot with the stored keys marked that are revoked by now."""
+    keys = dict(snapshot.keys)
+    for key in stored:
+        principal = keys.get(key.digest)
+        if principal is not None and principal.key_id == key.id and key.revoked is not None:
+            keys[key.digest] = msgspec.structs.replace(principal, revoked=True)
+    return msgspec.structs.replace(snapshot, keys=keys, version=version)
 
 
 def _same(one: Snapshot, other: Snapshot) -> bool:
