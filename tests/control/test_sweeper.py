@@ -94,6 +94,21 @@ async def test_a_stopped_journal_keeps_its_money_reserved(database: Database, pl
     assert "w1.1.journal" in files(place.directory)
 
 
+async def test_a_journal_that_cannot_be_read_is_kept(database: Database, place: Place) -> None:
+    journal = JournalWriter(place.directory, "w1", "never")
+    await lend(database, budget(1_000))
+    calls(journal, 1, 2)
+    journal.close()
+    path = segment_path(place.directory, "w1", 1)
+    kept = path.rename(path.with_suffix(".kept"))
+    path.mkdir()
+    assert await place.sweeper.sweep() == 0
+    path.rmdir()
+    kept.rename(path)
+    assert await place.sweeper.sweep() == 1
+    assert await account(database, A) == (1_000, 8, 0)
+
+
 @pytest.mark.parametrize("step", ["close_interrupted", "end_leases", "remove_segments", "forget_position"])
 async def test_wherever_the_sweeper_dies_the_next_one_finishes(
     database: Database, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str

@@ -17,7 +17,7 @@ from intertie.core.ids import WorkerId
 from intertie.store.alerts import EventRow, note_event
 from intertie.store.database import Database
 from intertie.store.folding import Position, Stretch, Unfoldable, fold, forget_position, positions, set_position
-from intertie.store.journal import JournalReader, journals, remove_segments, segment_path
+from intertie.store.journal import JournalReader, JournalUnreadable, journals, remove_segments, segment_path
 
 log = logging.getLogger(__name__)
 
@@ -52,14 +52,22 @@ class Folder:
     async def fold_some(self) -> bool:
         """Fold a stretch of every journal; whether there was anything. Raises StoreFault."""
         async with self._turn:
-            found = journals(self._directory)
-            return any([await self._step(worker, segments[-1]) for worker, segments in found.items()])
+            found, busy = journals(self._directory), False
+            for worker, segments in found.items():
+                try:
+                    busy |= await self._step(worker, segments)
+                except JournalUnreadable as fault:
+                    log.warning("one journal waits: %s", fault)
+            return busy
 
     async def fold_to_end(self, worker: WorkerId) -> bool:
-        """Fold all that a dead worker wrote; false if its journal is stopped before its end. Raises StoreFault."""
+        """Fold all that a dead worker wrote; false if its journal is stopped before its end.
+
+        Raises StoreFault, or JournalUnreadable.
+        """
         async with self._turn:
             if segments := journals(self._directory).get(worker):
-                while await self._step(worker, segments[-1]):
+                while await self._step(worker, segments):
                     pass
             return not (await self._position(worker)).fault
 
@@ -79,10 +87,13 @@ class Folder:
                 self._positions = await positions(connection, self._host)
         return self._positions.get(worker) or Position(worker)
 
-    async def _step(self, worker: WorkerId, last: int) -> bool:
+    async def _step(self, worker: WorkerId, segments: list[int]) -> bool:
         """Fold the next stretch, or go on to the next segment; false if there is nothing to do for now."""
-        at = await self._position(worker)
+        at, last = await self._position(worker), segments[-1]
         if at.fault:
+            return False
+        if at.segment not in segments and at.segment <= last:
+            await self._stop(at, "it is missing")
             return False
         reader = JournalReader(segment_path(self._directory, worker, at.segment), at.position)
         rows = reader.read(STRETCH)

@@ -28,7 +28,7 @@ from intertie.store.deaths import (
     lending_workers,
     return_ended,
 )
-from intertie.store.journal import lock_if_dead, lock_path, locks
+from intertie.store.journal import JournalUnreadable, lock_if_dead, lock_path, locks
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +88,9 @@ class Sweeper:
             await self._end(worker)
             await self._folder.remove(worker)
             lock_path(self._directory, worker).unlink(missing_ok=True)
+        except JournalUnreadable as fault:
+            log.warning("one of the dead waits: %s", fault)
+            return False
         finally:
             os.close(lock)
         log.info("worker %s is dead; its books are closed", worker)
