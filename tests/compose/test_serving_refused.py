@@ -5,12 +5,26 @@ from pathlib import Path
 
 from serving_world import Serving, ask, config, engines
 
+from intertie.compose.serving import control_socket_of
+
 
 async def test_a_certificate_that_is_not_there_ends_the_start(tmp_path: Path) -> None:
     flags = ("--tls-cert", "nowhere.pem", "--tls-key", "nowhere.pem")
     async with engines(tmp_path) as upstream, Serving(tmp_path, config(upstream), *flags) as gateway:
         assert await gateway.ended() == os.EX_CONFIG
     assert "nowhere.pem" in str(gateway.named("cannot_start")[0]["why"]) and gateway.named("text") == []
+
+
+async def test_a_link_where_the_control_process_would_listen_ends_the_start(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    folder = control_socket_of(tmp_path / "state").parent
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.symlink_to(elsewhere)
+    async with engines(tmp_path) as upstream, Serving(tmp_path, config(upstream)) as gateway:
+        assert await gateway.ended() == os.EX_CONFIG
+    folder.unlink()
+    assert "our own" in str(gateway.named("cannot_start")[0]["why"]) and list(elsewhere.iterdir()) == []
 
 
 async def test_a_database_that_is_away_at_the_start_is_waited_for(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`intertie demo`: the gateway over a small simulated world, one question with three objectives, then it serves on."""
 
 import asyncio
+import os
 import signal
 import tempfile
 from contextlib import ExitStack
@@ -10,6 +11,7 @@ import msgspec
 import uvloop
 
 from intertie.cli.screen import Json, complain, emit, out
+from intertie.compose.children import PRIVATE
 from intertie.compose.demo import Demo, running_demo
 from intertie.compose.demo_tour import QUESTION, Told, ask_all
 
@@ -32,6 +34,7 @@ def demo(*, once: bool = False, json: Json = False, port: int = _PORT, state: Pa
     state
         Keep the books in this folder (default: a temporary one, removed at the end).
     """
+    os.umask(PRIVATE)
     with ExitStack() as stack:
         folder = state or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="intertie-demo-")))
         shown = _Json(once) if json else _Screen(port, once, keeps=state is not None)

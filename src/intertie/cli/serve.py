@@ -1,11 +1,13 @@
 """`intertie serve`: run the gateway until it is told to stop."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import uvloop
 from cyclopts import Parameter
 
+from intertie.compose.children import PRIVATE
 from intertie.compose.serving import service_of
 from intertie.compose.supervisor import supervise
 from intertie.config.document import configured
@@ -56,6 +58,7 @@ def serve(
 def _serve(given: dict[str, str]) -> int:
     flags: dict[str, object] = {name.replace("-", "_"): value for name, value in given.items()}
     settings, _ = configured(flags, environment())
+    os.umask(PRIVATE)
     try:
         Path(settings.state).mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

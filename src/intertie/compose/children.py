@@ -42,6 +42,8 @@ HEARTBEAT_LIMIT_S = 10.0
 FORCE_S = 5.0
 FOLD_S = 30.0
 EXIT_CONFIG = os.EX_CONFIG
+PRIVATE = 0o077
+"""The umask of every process: books, journals, counters and events are for nobody else to read."""
 
 _Settings = TypeVar("_Settings")
 

@@ -5,6 +5,7 @@ answers the control port (metrics). It is the only process that speaks to the da
 import asyncio
 import os
 import socket
+import stat
 import sys
 import traceback
 from contextlib import suppress
@@ -15,7 +16,7 @@ import msgspec
 import uvloop
 
 from intertie.adapters.telemetry.prometheus import MetricsPage
-from intertie.compose.children import EXIT_CONFIG, ChildOrders, Reporter, read_orders
+from intertie.compose.children import EXIT_CONFIG, PRIVATE, ChildOrders, Reporter, read_orders
 from intertie.compose.control_page import ControlPage
 from intertie.compose.events import hear_logging, tell
 from intertie.compose.health import LIMITS
@@ -156,6 +157,9 @@ def _make_private(folder: Path) -> None:
     """A folder that only we may enter: whoever could listen there in our place would lend to our workers."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():  # a link, or made by somebody else
+            raise ConfigFault("this must be a folder, and our own", file=str(folder), hint="remove it")
         folder.chmod(0o700)
     except OSError as error:
         raise ConfigFault(f"this folder cannot be made private: {error.strerror}", file=str(folder)) from None
@@ -216,6 +220,7 @@ async def run(orders: ChildOrders, line: socket.socket) -> int:
 
 def main() -> None:
     """The entry point of `python -m intertie.compose.control FD`."""
+    os.umask(PRIVATE)
     orders, line = read_orders(sys.argv)
     sys.exit(uvloop.run(run(orders, line)))
 

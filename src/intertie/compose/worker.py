@@ -21,7 +21,7 @@ import uvloop
 from intertie.adapters.telemetry.counters import Gauges, Meters
 from intertie.adapters.telemetry.requestlog import RequestLog
 from intertie.adapters.telemetry.spans import open_spans
-from intertie.compose.children import EXIT_CONFIG, ChildOrders, Reporter, read_orders
+from intertie.compose.children import EXIT_CONFIG, PRIVATE, ChildOrders, Reporter, read_orders
 from intertie.compose.events import hear_logging, tell
 from intertie.compose.orders import WorkerSettings
 from intertie.config.snapshot import Snapshot, unpack
@@ -229,6 +229,7 @@ async def _drain(server: Server, force: asyncio.Event) -> None:
 
 def main() -> None:
     """The entry point of `python -m intertie.compose.worker FD`."""
+    os.umask(PRIVATE)
     orders, line = read_orders(sys.argv)
     gc.freeze()  # what was imported stays: the collector need not look at it again and again
     gc.set_threshold(*_GC_THRESHOLDS)
