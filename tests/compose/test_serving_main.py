@@ -18,7 +18,7 @@ def _memory_mib(pid: int) -> dict[str, float]:
 
 async def test_it_is_ready_at_once_answers_on_three_ports_and_counts_every_request(tmp_path: Path) -> None:
     deep = tmp_path / ("a-state-folder-that-lies-deeper-than-a-socket-may" * 2)
-    (deep / "state").mkdir(mode=0o755, parents=True)
+    deep.mkdir()
     begun = time.monotonic()
     async with engines(tmp_path) as upstream, Serving(deep, config(upstream)) as gateway:
         ready = await gateway.until("ready")
@@ -54,7 +54,16 @@ async def test_it_is_ready_at_once_answers_on_three_ports_and_counts_every_reque
         rows = await gateway.closed(40)
         assert set(rows) == {answer.id for answer in answers} and (await gateway.verdict()).sound
         assert await gateway.stop() == 0
-    kept = {path.name: path.stat().st_mode & 0o077 for path in (deep / "state").rglob("*")}
-    assert {"intertie.db", "host", "counters.bin", "journal"} <= kept.keys() and not any(kept.values()), kept
     lines = [json.loads(line) for line in (deep / "requests.log").read_text().splitlines()]
     assert len(lines) == 44 and {line["request"] for line in lines} >= set(rows)
+
+
+async def test_what_it_keeps_is_private_in_a_folder_that_is_not(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir(mode=0o755)
+    async with engines(tmp_path) as upstream, Serving(tmp_path, config(upstream)) as gateway:
+        await gateway.all_ready()
+        assert (await ask(gateway.data)).status == 200
+        assert await gateway.stop() == 0
+    kept = {path.name: path.stat().st_mode & 0o077 for path in state.rglob("*")}
+    assert {"intertie.db", "host", "counters.bin", "journal"} <= kept.keys() and not any(kept.values()), kept

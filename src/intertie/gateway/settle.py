@@ -27,15 +27,16 @@ def settle(live: Live, passage: Passage) -> None:
     served = attempt.lane.endpoint.model if attempt else ""
     if (others := holds.others(call.model, served)) is not None:
         live.wallet.release(others)  # of the route's candidates that did not serve
-    row = _row(live, passage, usage, cost)
     try:
+        row = _row(live, passage, usage, cost)
         live.journal.settled(row)
-    except StoreFault as fault:
-        live.wallet.forfeit(holds)
-        passage.fault = fault
-    else:
         live.wallet.settle(holds, cost or 0, usage.prompt + usage.completion)
         passage.row, passage.cost = row, cost
+    except StoreFault as fault:
+        passage.fault = fault
+    finally:
+        if holds.open:
+            live.wallet.forfeit(holds)
 
 
 def _row(live: Live, passage: Passage, usage: Usage, cost: int | None) -> Settled:
