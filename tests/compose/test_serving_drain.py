@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from serving_world import SLOW, Answer, Caller, Serving, ask, chat, config, engines
-from supervised import Refused, eventually
+from supervised import Refused, eventually, fetch
 
 
 async def _open(gateway: Serving, tokens: int, count: int = 50) -> list["asyncio.Future[Answer]"]:
@@ -43,6 +43,7 @@ async def test_fifty_open_streams_end_whole_after_sigterm_and_are_in_the_ledger(
 
         await eventually(unready)
         assert time.monotonic() - begun < 0.5 and not any(stream.done() for stream in streams)
+        assert (await fetch(gateway.health, "/livez"))[0] == 200
         await asyncio.sleep(0.1)
         with pytest.raises(Refused):
             await Caller(gateway.data).ask(chat())
@@ -53,6 +54,8 @@ async def test_fifty_open_streams_end_whole_after_sigterm_and_are_in_the_ledger(
         assert set(rows) == {answer.id for answer in answers}
         assert {(row.outcome, row.completion) for row in rows.values()} == {("served", 40)}
         assert (await gateway.verdict()).sound and await gateway.account() == (10**15, 2_000 * 10**9, 0)
+        order = [str(one["child"]) for one in gateway.named("child_ended")]
+        assert order[-1] == "control" and len(order) == 3
 
 
 async def test_streams_that_are_still_open_at_the_drain_limit_get_an_error_event_and_a_row(
@@ -88,6 +91,7 @@ async def _hurried(folder: Path) -> None:
 
 async def _expect_all_told(gateway: Serving, answers: list[Answer]) -> None:
     """Every stream ended with the error, every row says cut and what was delivered, and the money agrees."""
+    assert gateway.named("drain_limit_over") and not gateway.named("child_killed")
     for answer in answers:
         assert answer.status == 200 and _end_of(answer)["error"]["code"] == "draining", answer.body[-300:]
     assert await gateway.ended() == 0
