@@ -239,6 +239,17 @@ class Serving(Supervised):
 
         await eventually(ready)
 
+    async def open_streams(self, tokens: int, count: int = 50) -> list["asyncio.Future[Answer]"]:
+        """So many streams of so many tokens, all under way."""
+        streams = [asyncio.ensure_future(ask(self.data, chat(tokens, stream=True))) for _ in range(count)]
+
+        async def all_open() -> bool:
+            children: Any = (await self.status())["children"]
+            return sum(child["busy"] for child in children) == count
+
+        await eventually(all_open)
+        return streams
+
     async def ended(self, within_s: float = 15.0) -> int:
         """Until it has ended by itself; its exit status."""
         async with asyncio.timeout(within_s):

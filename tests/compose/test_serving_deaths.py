@@ -6,8 +6,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from serving_world import Load, Row, Serving, chat, config, engines
-from supervised import eventually
+from serving_world import SLOW, Load, Row, Serving, chat, config, engines
+from supervised import ended, eventually
 
 from intertie.sim.engine.journal import Entry
 
@@ -67,3 +67,20 @@ async def test_after_a_kill_the_others_serve_the_dead_are_replaced_and_the_books
         assert (await gateway.verdict()).open_requests == 0 and (await gateway.verdict()).sound
     assert [one["child"] for one in gateway.named("child_died")] == [victim]
     assert gateway.named("crash") == []
+
+
+async def test_when_the_supervisor_is_killed_streams_end_whole_and_are_booked_before_the_last_process_goes(
+    tmp_path: Path,
+) -> None:
+    async with engines(tmp_path, SLOW) as upstream, Serving(tmp_path, config(upstream)) as gateway:
+        await gateway.until("ready")
+        await gateway.all_ready()
+        children = await gateway.pids("")
+        streams = await gateway.open_streams(tokens=40, count=10)
+        gateway.send(signal.SIGKILL)
+        answers = await asyncio.gather(*streams)
+        assert all(answer.is_whole_stream for answer in answers)
+        await ended(children)
+        rows = await gateway.ledger()
+        assert {name: row.outcome for name, row in rows.items()} == {answer.id: "served" for answer in answers}
+        assert (await gateway.verdict()).sound and await gateway.account() == (10**15, 400 * 10**9, 0)

@@ -7,20 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from serving_world import SLOW, Answer, Caller, Serving, ask, chat, config, engines
+from serving_world import SLOW, Answer, Caller, Serving, chat, config, engines
 from supervised import Refused, eventually, fetch
-
-
-async def _open(gateway: Serving, tokens: int, count: int = 50) -> list["asyncio.Future[Answer]"]:
-    """So many streams, all under way."""
-    streams = [asyncio.ensure_future(ask(gateway.data, chat(tokens, stream=True))) for _ in range(count)]
-
-    async def all_open() -> bool:
-        children = (await gateway.status())["children"]
-        return sum(child["busy"] for child in children) == count
-
-    await eventually(all_open)
-    return streams
 
 
 def _end_of(answer: Answer) -> dict[str, object]:
@@ -34,7 +22,14 @@ async def test_fifty_open_streams_end_whole_after_sigterm_and_are_in_the_ledger(
     async with engines(tmp_path, SLOW) as upstream, Serving(tmp_path, config(upstream)) as gateway:
         await gateway.until("ready")
         await gateway.all_ready()
-        streams = await _open(gateway, tokens=40)
+        streams = await gateway.open_streams(tokens=40)
+
+        async def all_counted() -> bool:
+            page = await gateway.metrics()
+            names = ("intertie_streams_in_flight", "intertie_requests_in_flight")
+            return [page[name, frozenset()] for name in names] == [50, 50]
+
+        await eventually(all_counted)
         begun = time.monotonic()
         gateway.send(signal.SIGTERM)
 
@@ -69,7 +64,7 @@ async def _over_the_limit(folder: Path) -> None:
     async with engines(folder, SLOW) as upstream, Serving(folder, config(upstream), "--drain-s", "1") as gateway:
         await gateway.until("ready")
         await gateway.all_ready()
-        streams = await _open(gateway, tokens=2_000)
+        streams = await gateway.open_streams(tokens=2_000)
         gateway.send(signal.SIGTERM)
         await _expect_all_told(gateway, await asyncio.gather(*streams))
 
@@ -79,7 +74,7 @@ async def _hurried(folder: Path) -> None:
     async with engines(folder, SLOW) as upstream, Serving(folder, config(upstream)) as gateway:
         await gateway.until("ready")
         await gateway.all_ready()
-        streams = await _open(gateway, tokens=2_000, count=5)
+        streams = await gateway.open_streams(tokens=2_000, count=5)
         gateway.send(signal.SIGINT)
         await gateway.until("draining")
         gateway.send(signal.SIGINT)
