@@ -4,7 +4,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from intertie.core.principal import Meter, PeriodName
@@ -48,6 +48,7 @@ def test_a_total_never_ends_and_limits_have_one_account() -> None:
     assert meter_id_of(found.account, {limit.id: limit}) == limit.id
 
 
+@example(at=1_262_303_999.999_999_5, zone="UTC", period="day")
 @given(
     st.floats(wall("2000-01-01"), wall("2050-01-01")), st.sampled_from(ZONES), st.sampled_from(("day", "week", "month"))
 )

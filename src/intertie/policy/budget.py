@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
+from math import floor
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -29,7 +30,8 @@ def period_of(meter: Meter, wall: float) -> Period:
     if meter.period == "total":
         return Period(0.0, None, f"{meter.id}@total")
     zone = ZoneInfo(meter.zone)
-    first = _first_day(meter, datetime.fromtimestamp(wall, zone).date())
+    # Whole seconds: `fromtimestamp` rounds, which would open a period half a microsecond early.
+    first = _first_day(meter, datetime.fromtimestamp(floor(wall), zone).date())
     following = _following(meter, first)
     # Where clocks are set back over midnight a date comes twice; the second time already belongs to the next period.
     if wall >= _midnight(following, zone):
