@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from bank import account, lending, until, workers
 from bank import budget as budget_of
@@ -17,7 +18,7 @@ from intertie.control import folder as folding
 from intertie.control.folder import Folder
 from intertie.core.clock import HandClock, SystemClock
 from intertie.core.faults import StoreFault
-from intertie.core.record import Admitted, Settled
+from intertie.core.record import Admitted, Charge, Settled
 from intertie.store import schema
 from intertie.store.alerts import events
 from intertie.store.database import Database
@@ -55,6 +56,21 @@ async def test_a_request_is_open_when_admitted_and_closed_when_settled(
     assert await folder.fold_some() and not await folder.fold_some()
     assert await ledger(database) == {("w1", 1): ("served", 4), ("w1", 2): ("served", 5)}
     assert await account(database, A) == (1_000, 9, 991)
+    assert (await verdict(database)).findings == ()
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_an_account_that_was_held_and_then_spared_pays_nothing(
+    database: Database, folder: Folder, journal: JournalWriter, late: bool
+) -> None:
+    await lend(database)
+    row = admitted(1)
+    write(journal, msgspec.structs.replace(row, holds=(*row.holds, Charge("other@total", 10))))
+    if late:
+        await folder.fold_some()
+    write(journal, settled(1, cost=4))
+    await folder.fold_some()
+    assert await account(database, A) == (1_000, 4, 996)
     assert (await verdict(database)).findings == ()
 
 

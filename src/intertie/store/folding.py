@@ -155,6 +155,10 @@ async def _close(connection: AsyncConnection, worker: WorkerId, late: dict[int, 
     await connection.execute(
         statement, [_closed(row) | {"of": worker, "number": row.sequence} for row in late.values()]
     )
+    # An account may have been held and then spared: it was for a model that did not serve.
+    paid_to = schema.charge
+    unpaid = (paid_to.c.worker == worker, paid_to.c.sequence.in_(list(late)), paid_to.c.amount.is_(None))
+    await connection.execute(update(paid_to).where(*unpaid).values(amount=0))
     charges = [
         {"worker": worker, "sequence": row.sequence, "account": charge.account, "held": 0, "amount": charge.amount}
         for row in late.values()
