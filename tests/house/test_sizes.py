@@ -32,3 +32,8 @@ def test_a_module_stays_small_and_keeps_the_rules(path: Path) -> None:
 def test_every_folder_says_what_it_is() -> None:
     for init in (ROOT / "src").rglob("__init__.py"):
         assert ast.get_docstring(ast.parse(init.read_text())), init
+
+
+def test_every_module_of_the_tests_has_a_name_of_its_own() -> None:
+    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
+    assert len(names) == len(set(names)), sorted(name for name in names if names.count(name) > 1)
