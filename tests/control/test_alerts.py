@@ -1,7 +1,7 @@
 """Alerts: each threshold is told once, by log and by webhook, and a webhook that fails holds up nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from bank import grant, until
 from journaled import admitted, settled, write
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from intertie.control import alerts as alerting
 from intertie.control.alerts import Alerter
@@ -17,6 +18,7 @@ from intertie.core.alert import BudgetAlert
 from intertie.core.clock import HandClock
 from intertie.core.faults import UpstreamFault
 from intertie.core.principal import Meter
+from intertie.store.alerts import AlertRow
 from intertie.store.database import Database
 from intertie.store.journal import JournalWriter
 from intertie.wire.tasks import Tasks
@@ -120,3 +122,21 @@ async def test_a_webhook_is_tried_five_times(
     async with alerter(database, ear) as it:
         await it.look()
     assert len(ear.logged) == 1
+
+
+async def test_a_look_that_has_read_its_rows_when_one_of_them_is_done_does_not_tell_it_again(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ear, read = Ear(), alerting.untold
+
+    async def read_slowly(connection: AsyncConnection, host: str) -> Sequence[AlertRow]:
+        rows = await read(connection, host)
+        await asyncio.sleep(0.1)  # meanwhile whatever is under way could end
+        return rows
+
+    await spend(database, tmp_path, 60)
+    async with alerter(database, ear) as alerts:
+        await alerts.look()
+        monkeypatch.setattr(alerting, "untold", read_slowly)
+        await alerts.look()
+    assert [alert.percent for alert in ear.logged] == [50] == [alert.percent for _, alert in ear.posted]
