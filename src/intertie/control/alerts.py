@@ -42,9 +42,8 @@ class Alerter:
         self._tell, self._post, self._tasks = tell, post, tasks
         self._meters: Mapping[str, Meter] = {}
         self._under_way: set[AlertRow] = set()
-        self._turn = (
-            asyncio.Lock()
-        )  # else a row could be marked, and forgotten here, between a look's reading and its use
+        # Else a row could be marked, and forgotten here, between a look's reading of it and the look's use of it.
+        self._turn = asyncio.Lock()
 
     def adopt(self, meters: Mapping[str, Meter]) -> None:
         """Know owners, periods and webhooks from these meters from now on."""
