@@ -114,7 +114,7 @@ groups:
         (
             "groups:\n- {name: g, budget: {usd: -1}}",
             "intertie.yaml:2: groups[0].budget[0].usd: expected an amount of dollars such as 15 or 0.25, found '-1' "
-            "('-1' is not an amount of dollars between 0 and nine decimal places)",
+            "('-1' is not an amount of dollars: at most nine digits before the point and nine behind)",
         ),
         (
             "groups:\n- {name: g, budget: {usd: 1, zone: Europe/Bonn}}",
