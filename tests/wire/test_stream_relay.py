@@ -9,9 +9,10 @@ from fake_upstream import Step, Upstream, cuts, says, sends, streams
 from reaching import ASK, Reach
 from serving import Serve, status_of, until
 
+from intertie.core.answers import fault_of, retry_after
 from intertie.core.faults import Fault, StreamCut, UpstreamBusy, UpstreamError, UpstreamGarbled, UpstreamRefused
 from intertie.wire.pool import Pool
-from intertie.wire.relay import PassThrough, Stream, StreamEnd, fault_of, retry_after
+from intertie.wire.relay import PassThrough, Stream, StreamEnd
 from intertie.wire.server import Reply, Request
 
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"

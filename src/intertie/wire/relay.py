@@ -2,24 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 from time import monotonic
-from typing import Final, Protocol
+from typing import Protocol
 
 import msgspec
 
-from intertie.core.faults import (
-    Fault,
-    UpstreamBusy,
-    UpstreamError,
-    UpstreamFault,
-    UpstreamGarbled,
-    UpstreamRefused,
-)
+from intertie.core.answers import fault_of
+from intertie.core.faults import Fault, UpstreamGarbled
 from intertie.wire.client import Connection, Sink
 from intertie.wire.reply import Reply
-
-_SHOWN: Final = 500  # characters of an endpoint's error that a message repeats
 
 
 class Answer(msgspec.Struct):
@@ -186,41 +177,3 @@ class Stream:
 
 
 _: tuple[type[Sink], type[Sink], type[Filter]] = (Collect, Stream, PassThrough)
-
-
-def fault_of(status: int, headers: dict[bytes, bytes], body: bytes) -> UpstreamFault:
-    """What an answer outside 2xx means: 429, and 503 with a time, are capacity; 5xx illness; 4xx our request."""
-    if status < 400:
-        return UpstreamGarbled(f"the endpoint answered {status}: redirects are not followed")
-    wait = retry_after(headers)
-    message = f"the endpoint answered {status}: {body[:_SHOWN].decode('utf-8', 'replace')}"
-    if status == 429 or (status == 503 and wait is not None):
-        return UpstreamBusy(message, status, body, wait)
-    if status >= 500:
-        return UpstreamError(message, status, body, wait)
-    return UpstreamRefused(message, status, body, wait)
-
-
-def retry_after(headers: dict[bytes, bytes]) -> float | None:
-    """Seconds to wait, from `retry-after-ms`, or `retry-after` as seconds or as a date (against the answer's own)."""
-    millis = _number(headers.get(b"retry-after-ms"))
-    if millis is not None:
-        return millis / 1000
-    value = headers.get(b"retry-after")
-    seconds = _number(value)
-    if seconds is not None or value is None:
-        return seconds
-    try:
-        then = parsedate_to_datetime(value.decode("latin-1"))
-        now = parsedate_to_datetime(headers.get(b"date", b"").decode("latin-1"))
-        return max(0.0, (then - now).total_seconds())
-    except (ValueError, TypeError):
-        return None
-
-
-def _number(value: bytes | None) -> float | None:
-    try:
-        number = float(value) if value is not None else -1.0
-    except ValueError:
-        return None
-    return number if 0.0 <= number < 1e9 else None
