@@ -4,20 +4,18 @@ import json
 
 import pytest
 
+from intertie.core.endpoint import Endpoint, Origin
 from intertie.core.faults import BudgetExhausted, InvalidRequest
 from intertie.core.usage import Usage
-from intertie.dialects.openai_chat import (
-    body_for,
-    error_body,
-    error_event,
-    parse,
-    plain,
-    read_answer,
-    read_event,
-    speaks,
-)
+from intertie.dialects.openai_chat.faults import error_body, error_event
+from intertie.dialects.openai_chat.glance import glance, plain, read_event, speaks
+from intertie.dialects.openai_chat.peek import pass_on, peek
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 7, "x_unknown": {"deep": [1, 2]}}
+
+
+def endpoint(upstream_model: str) -> Endpoint:
+    return Endpoint("e", "s", "m", upstream_model, Origin("http", "h", 80))
 
 
 def body(**changes: object) -> bytes:
@@ -25,16 +23,16 @@ def body(**changes: object) -> bytes:
 
 
 def test_the_deciding_fields_are_read() -> None:
-    call = parse("chat", body(stream=True, n=3, stream_options={"include_usage": True}))
+    call = peek("chat", body(stream=True, n=3, stream_options={"include_usage": True}))
     assert (call.model, call.stream, call.max_output, call.choices, call.wants_usage) == ("m", True, 7, 3, True)
 
 
 def test_a_body_that_needs_no_patch_goes_through_as_it_came() -> None:
-    assert body_for(parse("chat", body()), "m", None) == body()
+    assert pass_on(peek("chat", body()), endpoint("m"), None) == body()
 
 
 def test_unknown_fields_survive_a_patch() -> None:
-    patched = json.loads(body_for(parse("chat", body(stream=True, intertie={"explain": True})), "other", None))
+    patched = json.loads(pass_on(peek("chat", body(stream=True, intertie={"explain": True})), endpoint("other"), None))
     assert patched["x_unknown"] == {"deep": [1, 2]}
     assert patched["model"] == "other"
     assert patched["stream_options"] == {"include_usage": True}
@@ -42,18 +40,18 @@ def test_unknown_fields_survive_a_patch() -> None:
 
 
 def test_other_stream_options_survive_asking_for_usage() -> None:
-    call = parse("chat", body(stream=True, stream_options={"include_obfuscation": False}))
-    options = json.loads(body_for(call, "m", None))["stream_options"]
+    call = peek("chat", body(stream=True, stream_options={"include_obfuscation": False}))
+    options = json.loads(pass_on(call, endpoint("m"), None))["stream_options"]
     assert options == {"include_obfuscation": False, "include_usage": True}
 
 
 def test_output_without_a_limit_is_bounded_where_a_budget_pays() -> None:
     unlimited = {name: value for name, value in BODY.items() if name != "max_tokens"}
-    chat = parse("chat", json.dumps(unlimited).encode())
+    chat = peek("chat", json.dumps(unlimited).encode())
     assert chat.max_output is None
-    assert json.loads(body_for(chat, "m", 99))["max_completion_tokens"] == 99
-    older = parse("completions", b'{"model":"m","prompt":"x"}')
-    assert json.loads(body_for(older, "m", 99))["max_tokens"] == 99
+    assert json.loads(pass_on(chat, endpoint("m"), 99))["max_completion_tokens"] == 99
+    older = peek("completions", b'{"model":"m","prompt":"x"}')
+    assert json.loads(pass_on(older, endpoint("m"), 99))["max_tokens"] == 99
 
 
 @pytest.mark.parametrize(
@@ -74,7 +72,7 @@ def test_output_without_a_limit_is_bounded_where_a_budget_pays() -> None:
 )
 def test_wrong_types_and_values_name_the_field(change: dict[str, object], param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        parse("chat", body(**change))
+        peek("chat", body(**change))
     assert caught.value.param == param
 
 
@@ -85,16 +83,16 @@ def test_usage_counts_cached_and_reasoning_inside_the_whole() -> None:
             "completion_tokens_details": {"reasoning_tokens": 5},
         }
     }  # fmt: skip
-    assert read_answer(json.dumps(answer).encode()).usage == Usage(100, 20, 64, 5)
-    assert read_answer(b'{"usage":null}').usage is None
+    assert glance(json.dumps(answer).encode()).usage == Usage(100, 20, 64, 5)
+    assert glance(b'{"usage":null}').usage is None
     odd = b'{"usage":{"prompt_tokens":-5,"completion_tokens":1,"prompt_tokens_details":null}}'
-    assert read_answer(odd).usage == Usage(0, 1)
+    assert glance(odd).usage == Usage(0, 1)
 
 
 @pytest.mark.parametrize("answer", [b"<html>", b"", b"[1]", b'{"usage":"free"}'])
 def test_what_is_not_the_dialect_is_not_read(answer: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        read_answer(answer)
+        glance(answer)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +101,7 @@ def test_what_is_not_the_dialect_is_not_read(answer: bytes) -> None:
 )
 def test_an_error_under_status_200_is_read_with_the_status_it_names(error: object, status: int) -> None:
     body = json.dumps({"error": error}, separators=(",", ":")).encode()
-    for reading in (read_answer(body), read_event(body)):
+    for reading in (glance(body), read_event(body)):
         assert (reading.error, reading.status) == (body, status)
 
 
@@ -148,30 +146,30 @@ def test_errors_take_openais_shape_and_cannot_inject_events() -> None:
 @pytest.mark.parametrize("field", ["max_tokens", "max_completion_tokens"])
 def test_nobody_asks_for_more_than_any_engine_could_say(field: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        parse("chat", body(**{"max_tokens": 5, field: 10**25}))
+        peek("chat", body(**{"max_tokens": 5, field: 10**25}))
     assert caught.value.param == field
 
 
 @pytest.mark.parametrize("usage", [{"prompt_tokens": 10**15}, {"completion_tokens": 2**63}])
 def test_an_absurd_usage_is_not_believed(usage: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="tokens"):
-        read_answer(json.dumps({"usage": usage}).encode())
+        glance(json.dumps({"usage": usage}).encode())
 
 
 @pytest.mark.parametrize("key", ["Model", "MAX_TOKENS", "mea\u017f\u017fage\u017f", "N", "\u017ftream"])
 def test_a_key_that_differs_only_in_case_from_one_that_decides_is_refused(key: str) -> None:
     if key.casefold() not in ("model", "max_tokens", "n", "stream"):
-        parse("chat", body(**{key: 1}))
+        peek("chat", body(**{key: 1}))
         return
     with pytest.raises(InvalidRequest, match="only in its letters' case"):
-        parse("chat", body(**{key: "other"}))
+        peek("chat", body(**{key: "other"}))
 
 
 def test_a_model_name_has_an_end() -> None:
     with pytest.raises(InvalidRequest, match="256"):
-        parse("chat", body(model="m" * 100_000))
+        peek("chat", body(model="m" * 100_000))
 
 
 def test_brackets_that_never_close_are_refused_and_are_no_defect() -> None:
     with pytest.raises(InvalidRequest, match="nested deeper"):
-        parse("chat", b'{"a":' + b"[" * 60_000)
+        peek("chat", b'{"a":' + b"[" * 60_000)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intertie.core.faults import UpstreamGarbled
-from intertie.wire.sse import MAX_EVENT, EventSplitter, data_of, events
+from intertie.dialects.sse import MAX_EVENT, EventSplitter, data_of, events
 
 LINES = st.sampled_from(
     [

@@ -4,7 +4,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from intertie.core.endpoint import Operation
+from intertie.core.endpoint import Dialect, Operation
 
 Fields: TypeAlias = dict[str, msgspec.Raw]
 """The top level of a JSON body: each value as the bytes it came in, so that what nobody knows survives."""
@@ -38,7 +38,8 @@ class Call(msgspec.Struct, frozen=True):
     `body` is canonical: what was authorised, one key each, no white space between values; `fields` is its top level.
     `prompt_tokens` is an estimate from the size (the upstream's count settles the bill); `max_output` the most output
     tokens per choice, None if the caller named no limit; `affinity` an 8-byte digest of what earlier requests are
-    likely to share; `wants_usage` whether a streaming caller asked for the usage chunk itself.
+    likely to share; `wants_usage` whether a streaming caller asked for the usage chunk itself;
+    `dialect` is the caller's, `content_type` that of `body`.
     """
 
     operation: Operation
@@ -52,3 +53,5 @@ class Call(msgspec.Struct, frozen=True):
     choices: int = 1
     affinity: bytes = b""
     ask: Ask = NO_ASK
+    dialect: Dialect = "openai_chat"
+    content_type: bytes = b"application/json"

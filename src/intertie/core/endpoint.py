@@ -1,15 +1,20 @@
 """An endpoint: one place that can serve one model. It is what the router chooses."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 from intertie.core.money import Price
 
-Operation = Literal["chat", "completions", "embeddings"]
-Dialect = Literal["openai_chat"]
+Operation = Literal[
+    "chat", "completions", "embeddings", "rerank", "images", "image_edits", "speech", "transcription", "translation",
+    "moderations", "count_tokens",
+]  # fmt: skip
+Dialect = Literal[
+    "openai_chat", "openai_responses", "anthropic_messages", "gemini", "vertex", "bedrock", "azure_openai", "cohere"
+]
 
-OPERATIONS: tuple[Operation, ...] = ("chat", "completions", "embeddings")
+OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -45,7 +50,8 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     `model` is the public name, `upstream_model` the name the endpoint itself knows; `credential` the secret it wants
     (a bearer token), never shown; `watts` the power one busy replica draws, for the footprint of a request;
-    `simulated` is true where no real model stands behind it, and is told wherever the endpoint shows.
+    `simulated` is true where no real model stands behind it, and is told wherever the endpoint shows. `region` and
+    `project` place it within a cloud (Bedrock, Vertex); `api_version` is asked for where a provider has several.
     """
 
     id: str
@@ -66,3 +72,6 @@ class Endpoint(msgspec.Struct, frozen=True):
     simulated: bool = False
     verify_tls: bool = True
     allow_private: bool = True
+    region: str = ""
+    project: str = ""
+    api_version: str = ""

@@ -3,6 +3,7 @@
     Fault
     ├── CallerFault               the caller's doing; never blamed on an endpoint, never retried
     │   ├── InvalidRequest        400  what was sent cannot be understood or is not allowed; `param` names the field
+    │   │   └── Unsupported       400  the endpoint's dialect has no way to say it; another endpoint's may have one
     │   ├── Unauthenticated       401  no key, unknown key, revoked, expired
     │   ├── NotFound              404  no such path, or a model that does not exist or is not the caller's to use
     │   ├── MethodNotAllowed      405
@@ -73,6 +74,12 @@ class CallerFault(Fault):
 
 class InvalidRequest(CallerFault):
     """What was sent cannot be understood or is not allowed; `param` names the field."""
+
+
+class Unsupported(InvalidRequest):
+    """The endpoint's dialect has no way to say what was asked; `param` names the field in the caller's dialect."""
+
+    code = "unsupported_parameter"
 
 
 class Unauthenticated(CallerFault):

@@ -1,11 +1,15 @@
-"""What a request consumed, in tokens, as the upstream reported it or as we estimated it."""
+"""What a request consumed: tokens and whatever else is sold, as the upstream told it or as we estimated it."""
 
 import msgspec
 
 
-class Usage(msgspec.Struct, frozen=True, gc=False):
-    """Tokens of one request. `prompt` includes `cached`; `completion` includes `reasoning` (OpenAI's counting).
+class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What one request used. `prompt` includes `cached` and what was `written`; `completion` includes `reasoning`.
 
+    That is OpenAI's counting; a dialect that counts otherwise is added up when it is read. `written` and `written_1h`
+    are tokens put into a cache for five minutes and for an hour; `audio_in`, `image_in` (of the prompt), `audio_out`
+    and `image_out` (of the completion) are tokens of another kind than text. `images`, `audio_ms`, `characters`,
+    `pages` and `searches` are sold by the piece. `tier` is the service tier that was really used, "" for the standard.
     `estimated` is true where no upstream figure arrived (a cancel, a cut) and the gateway counted by itself.
     """
 
@@ -14,6 +18,18 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
     cached: int = 0
     reasoning: int = 0
     estimated: bool = False
+    written: int = 0
+    written_1h: int = 0
+    audio_in: int = 0
+    audio_out: int = 0
+    image_in: int = 0
+    image_out: int = 0
+    images: int = 0
+    audio_ms: int = 0
+    characters: int = 0
+    pages: int = 0
+    searches: int = 0
+    tier: str = ""
 
 
 NOTHING = Usage()

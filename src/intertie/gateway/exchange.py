@@ -1,13 +1,12 @@
 """The life of one request. Read it from top to bottom; each step is a module of its own and knows no other step."""
 
 import asyncio
-from functools import partial
 
-from intertie.core.endpoint import Operation
 from intertie.core.faults import CallerLeft, Draining, Fault
 from intertie.gateway.admit import admit
 from intertie.gateway.authenticate import authenticate
 from intertie.gateway.choose import choose
+from intertie.gateway.door import Door
 from intertie.gateway.guard import guard
 from intertie.gateway.live import Live
 from intertie.gateway.observe import observe
@@ -19,20 +18,20 @@ from intertie.gateway.translate import translate
 from intertie.wire.server import Reply, Request
 
 
-async def exchange(live: Live, request: Request, reply: Reply, operation: Operation) -> None:
+async def exchange(live: Live, request: Request, reply: Reply, door: Door) -> None:
     """Carry one request from its bytes to its answer.
 
     Admission precedes the choice: the hold covers the dearest candidate, so whichever is chosen is paid for.
     Settlement precedes the last byte: a caller who has a whole answer has a row in the journal.
     """
-    passage = live.open(request, operation)
+    passage = live.open(request, door)
     try:
-        passage.call = receive(request, operation)
+        passage.call = receive(request, door)
         passage.principal = authenticate(live, request)
         guard(live, passage.principal, passage.call)
         passage.holds = await admit(live, passage)
         passage.plan = choose(live, passage)
-        await relay(live, passage, reply, partial(translate, passage), partial(begin, live))
+        await relay(live, passage, reply, translate, begin)
     except Fault as fault:
         passage.fault = fault
     except asyncio.CancelledError:

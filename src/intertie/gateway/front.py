@@ -2,11 +2,13 @@
 
 from urllib.parse import unquote
 
-from intertie.core.endpoint import OPERATIONS, Operation
 from intertie.core.faults import Fault, MethodNotAllowed, NotFound
 from intertie.core.ids import RequestId
-from intertie.dialects.openai_chat import PATHS, model_card, model_list
+from intertie.dialects.openai_chat.both import PATHS
+from intertie.dialects.openai_chat.pages import model_card, model_list
+from intertie.dialects.registry import INBOUND
 from intertie.gateway.authenticate import authenticate
+from intertie.gateway.door import Door
 from intertie.gateway.exchange import exchange
 from intertie.gateway.guard import usable
 from intertie.gateway.live import Live
@@ -14,8 +16,9 @@ from intertie.gateway.observe import note
 from intertie.gateway.respond import JSON, refusal
 from intertie.wire.server import Reply, Request
 
-_OPERATIONS: dict[bytes, Operation] = {
-    prefix + PATHS[name].encode(): name for name in OPERATIONS for prefix in (b"/v1", b"")
+_OPENAI = INBOUND["openai_chat"]
+_DOORS: dict[bytes, Door] = {
+    prefix + path.encode(): Door(operation, _OPENAI) for operation, path in PATHS.items() for prefix in (b"/v1", b"")
 }
 _MODELS = (b"/v1/models", b"/models")
 _LIVE = (b"/livez", b"/healthz", b"/health/liveness", b"/health/liveliness")
@@ -31,12 +34,12 @@ class Front:
 
     async def __call__(self, request: Request, reply: Reply) -> None:
         """Answer one request."""
-        operation = _OPERATIONS.get(request.path)
-        if operation is not None and request.method == "POST":
-            await exchange(self._live, request, reply, operation)
+        door = _DOORS.get(request.path)
+        if door is not None and request.method == "POST":
+            await exchange(self._live, request, reply, door)
             return
         try:
-            status, headers, body = self._page(request, operation)
+            status, headers, body = self._page(request, door)
         except Fault as fault:
             reply.send(*self.render(fault))
         else:
@@ -54,12 +57,12 @@ class Front:
         """A fault as an answer where no passage tells it: it gets an id of its own, by which the log knows it."""
         name = self._live.next_name()
         note(self._live, name, fault)
-        status, headers, body = refusal(fault)
+        status, headers, body = refusal(fault, _OPENAI, name)
         return status, headers + _id_line(name), body
 
-    def _page(self, request: Request, operation: Operation | None) -> tuple[int, bytes, bytes]:
+    def _page(self, request: Request, door: Door | None) -> tuple[int, bytes, bytes]:
         path, live = request.path, self._live
-        if operation is not None:
+        if door is not None:
             raise MethodNotAllowed(f"{path.decode('latin-1')} wants POST, not {request.method}.")
         if request.method not in ("GET", "HEAD"):
             raise NotFound(f"There is nothing at {request.method} {path[:200].decode('latin-1')}.")

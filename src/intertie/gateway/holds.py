@@ -38,6 +38,11 @@ class Holds:
         self.open = True
 
     @property
+    def pays(self) -> bool:
+        """Whether a budget is among them."""
+        return any(lease.money for lease, _ in self.taken)
+
+    @property
     def charges(self) -> tuple[Charge, ...]:
         """The money that the call may cost, per account: for the journal, before anything is spent."""
         return tuple(Charge(lease.account, amount) for lease, amount in self.taken if lease.money)

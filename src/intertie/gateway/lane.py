@@ -6,16 +6,16 @@ A lane outlives snapshots as long as its endpoint's address and credential stay 
 from intertie.core.endpoint import Endpoint, Operation
 from intertie.core.site import Site
 from intertie.core.usage import Usage
-from intertie.dialects.openai_chat import PATHS
+from intertie.dialects.registry import OUTBOUND
 from intertie.policy.routing.reference import grams_per_token
 from intertie.policy.routing.state import EndpointState
 from intertie.wire.pool import Pool
 
 
 class Lane:
-    """`heads` are request heads up to the length of the body; `marks` the answer headers that name the place."""
+    """`marks` are the answer headers that name the place; `drops` whether what its dialect cannot say is left out."""
 
-    __slots__ = ("_grams", "endpoint", "heads", "marks", "pool", "site", "state")
+    __slots__ = ("_grams", "_heads", "drops", "endpoint", "marks", "outbound", "pool", "site", "state")
 
     def __init__(self, endpoint: Endpoint, site: Site, pool: Pool, state: EndpointState) -> None:
         self.endpoint = endpoint
@@ -23,13 +23,23 @@ class Lane:
         self.pool = pool
         self.state = state
         self._grams = grams_per_token(endpoint, site) or (0.0, 0.0)
-        self.heads: dict[Operation, bytes] = {name: _head(endpoint, name) for name in endpoint.operations}
+        self.outbound = OUTBOUND[endpoint.dialect]
+        self.drops = False
+        self._heads: dict[tuple[Operation, bool], bytes] = {}
         marks = f"x-intertie-endpoint: {endpoint.id}\r\nx-intertie-site: {site.id}\r\n"
         self.marks = f"{marks}x-intertie-model: {endpoint.model}\r\n".encode("ascii", "replace")
 
     def footprint_g(self, usage: Usage) -> float:
         """Grams of CO2 of what was used here; 0 where power or grid is not known. Cached input is not computed anew."""
         return (usage.prompt - usage.cached) * self._grams[0] + usage.completion * self._grams[1]
+
+    def head(self, operation: Operation, stream: bool) -> bytes:
+        """The request head of an operation, up to the length of the body; made once."""
+        head = self._heads.get((operation, stream))
+        if head is None:
+            path = self.outbound.path(self.endpoint, operation, stream)
+            head = self._heads[operation, stream] = _head(self.endpoint, path, self.outbound.headers(self.endpoint))
+        return head
 
     def serves(self, endpoint: Endpoint) -> bool:
         """Whether this lane's connections fit a newer description of the endpoint."""
@@ -39,16 +49,15 @@ class Lane:
         )  # fmt: skip
 
 
-def _head(endpoint: Endpoint, operation: Operation) -> bytes:
+def _head(endpoint: Endpoint, path: str, own: tuple[str, ...]) -> bytes:
     origin = endpoint.origin
-    lines = [
-        f"POST {origin.path}{PATHS[operation]} HTTP/1.1",
+    lines = (
+        f"POST {origin.path}{path} HTTP/1.1",
         f"host: {origin.authority}",
         "content-type: application/json",
         "accept: application/json, text/event-stream",
         "accept-encoding: identity",
         "user-agent: intertie",
-    ]
-    if endpoint.credential:
-        lines.append(f"authorization: Bearer {endpoint.credential}")
-    return ("\r\n".join(lines) + "\r\ncontent-length: ").encode("latin-1")
+        *own,
+    )
+    return ("\r\n".join(lines) + "\r\n").encode("latin-1")

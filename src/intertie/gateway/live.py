@@ -16,10 +16,11 @@ from intertie.adapters.telemetry.spans import Spans
 from intertie.adapters.telemetry.traceparent import begin
 from intertie.config.snapshot import Snapshot
 from intertie.core.clock import Clock
-from intertie.core.endpoint import Endpoint, Operation
+from intertie.core.endpoint import Endpoint
 from intertie.core.ids import RequestId, WorkerId, request_id
 from intertie.core.plan import Plan
 from intertie.core.principal import Meter, Principal
+from intertie.gateway.door import Door
 from intertie.gateway.lane import Lane
 from intertie.gateway.passage import Passage, View
 from intertie.gateway.reach import Reach
@@ -103,11 +104,11 @@ class Live:
         self._sequence += 1
         return request_id(self.worker, self._sequence)
 
-    def open(self, request: Request, operation: Operation) -> Passage:
+    def open(self, request: Request, door: Door) -> Passage:
         """A new passage, with the next sequence number of this worker."""
         self._sequence += 1
         self.in_flight += 1
-        passage = Passage(self.worker, self._sequence, request, operation, self.view)
+        passage = Passage(self.worker, self._sequence, request, door, self.view)
         if self.spans is not None:
             headers = request.headers
             passage.trace = begin(headers.get(b"traceparent", b""), headers.get(b"tracestate", b""), self._lottery)

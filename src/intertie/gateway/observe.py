@@ -17,9 +17,9 @@ def observe(live: Live, passage: Passage) -> None:
     row, call, principal, fault = passage.row, passage.call, passage.principal, passage.fault
     model = call.model if call and call.model in live.tables else ""
     if row is not None:
-        live.meters.ended(model, passage.operation, principal.group if principal else "", row)
+        live.meters.ended(model, passage.door.operation, principal.group if principal else "", row)
     elif fault is not None:
-        live.meters.refused(model, passage.operation, fault, now() - passage.request.received)
+        live.meters.refused(model, passage.door.operation, fault, now() - passage.request.received)
     if live.log is not None or passage.trace is not None:
         line = _line(live, passage, row)
         if live.log is not None:
@@ -48,7 +48,7 @@ def _line(live: Live, passage: Passage, row: Settled | None) -> Observation:
         row.outcome if row else "refused",
         row.status if row else (fault.status if fault else 0),
         fault.code if fault else "",
-        operation=passage.operation,
+        operation=passage.door.operation,
     )
     if principal is not None:
         line.key, line.user, line.group, line.project = _who(principal)

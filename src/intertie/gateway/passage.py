@@ -9,14 +9,15 @@ from typing import NamedTuple
 
 from intertie.adapters.telemetry.traceparent import TraceContext
 from intertie.core.call import Call
-from intertie.core.endpoint import Operation
+from intertie.core.chat import Chat
 from intertie.core.faults import Fault
 from intertie.core.ids import WorkerId, request_id
 from intertie.core.money import Nano
 from intertie.core.plan import Plan
 from intertie.core.principal import Principal
 from intertie.core.record import Settled
-from intertie.core.usage import Usage
+from intertie.dialects.dialect import Conversion, Heard
+from intertie.gateway.door import Door
 from intertie.gateway.lane import Lane
 from intertie.gateway.wallet import Holds
 from intertie.policy.routing.choice import Choice
@@ -41,11 +42,10 @@ class View(NamedTuple):
 class Attempt:
     """One endpoint being tried. Times are monotonic seconds; `first_byte` is 0 until it spoke.
 
-    `sent` tells whether the endpoint was given the request at all. `events` counts the stream events that carried
-    output: the estimate of output tokens when no usage arrives.
+    `sent` tells whether the endpoint was given the request at all; `heard` is what it told of usage so far.
     """
 
-    __slots__ = ("ended", "events", "first_byte", "flight", "lane", "number", "sent", "started", "usage")
+    __slots__ = ("ended", "first_byte", "flight", "heard", "lane", "number", "sent", "started")
 
     def __init__(self, lane: Lane, number: int, started: float) -> None:
         self.lane = lane
@@ -54,29 +54,33 @@ class Attempt:
         self.first_byte = 0.0
         self.ended = 0.0
         self.sent = False
-        self.events = 0
-        self.usage: Usage | None = None
+        self.heard = Heard()
         self.flight: Flight | None = None
 
 
 class Passage:
     """See the module. `name` is the request's id; `body` a whole answer, or the tail of a stream that has begun.
 
-    `status` is 0 until there is an answer; `trace` our span, where spans are wanted.
+    `status` is 0 until there is an answer; `trace` our span, where spans are wanted; `chat` the call in the words of
+    all dialects, or `conversion` how it is turned, where the endpoint speaks another than the caller; `dropped` what
+    that endpoint could not be told.
     """
 
     __slots__ = (
-        "attempt", "body", "call", "choice", "cost", "fault", "holds", "name", "operation", "plan", "principal",
-        "request", "row", "sequence", "status", "trace", "view",
+        "attempt", "body", "call", "chat", "choice", "conversion", "cost", "door", "dropped", "fault", "holds", "name",
+        "plan", "principal", "request", "row", "sequence", "status", "trace", "view",
     )  # fmt: skip
 
-    def __init__(self, worker: WorkerId, sequence: int, request: Request, operation: Operation, view: View) -> None:
+    def __init__(self, worker: WorkerId, sequence: int, request: Request, door: Door, view: View) -> None:
         self.name = request_id(worker, sequence)
         self.sequence = sequence
         self.view = view
         self.request = request
-        self.operation = operation
+        self.door = door
         self.call: Call | None = None
+        self.chat: Chat | None = None
+        self.conversion: Conversion | None = None
+        self.dropped: list[str] = []
         self.principal: Principal | None = None
         self.choice: Choice | None = None
         self.holds: Holds | None = None

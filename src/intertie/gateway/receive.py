@@ -5,9 +5,8 @@ from collections.abc import Callable
 import msgspec
 
 from intertie.core.call import NO_ASK, Ask, Call
-from intertie.core.endpoint import Operation
 from intertie.core.faults import InvalidRequest
-from intertie.dialects.openai_chat import parse
+from intertie.gateway.door import Door
 from intertie.wire.server import Request
 
 _PREFIX = b"x-intertie-"
@@ -18,7 +17,7 @@ _MAX_ZONES, _MAX_ZONE = 16, 32
 _LONGEST_SLO_MS, _MOST_GRAMS = 3_600_000, 1_000_000
 
 
-def receive(request: Request, operation: Operation) -> Call:
+def receive(request: Request, door: Door) -> Call:
     """Understand the request. Raises InvalidRequest, naming the field or header."""
     kind = request.headers.get(b"content-type", b"application/json")
     if kind != b"application/json" and kind.partition(b";")[0].strip().lower() != b"application/json":
@@ -28,7 +27,7 @@ def receive(request: Request, operation: Operation) -> Call:
         raise InvalidRequest("The body must not be compressed.", code="unsupported_media_type")
     if not request.body:
         raise InvalidRequest("The request has no body.", code="invalid_json")
-    call = with_headers(parse(operation, request.body), request.headers)
+    call = with_headers(door.inbound.peek(door.operation, request.body, door.model), request.headers)
     if call.ask is not NO_ASK:
         _check(call.ask)
     return call

@@ -5,8 +5,9 @@ Upstream headers are not passed on: its rate limits are those of our account the
 
 from intertie.core.call import NO_ASK
 from intertie.core.faults import Draining, Fault, RateLimited, UpstreamRefused
+from intertie.core.ids import RequestId
 from intertie.core.money import NANO_PER_USD
-from intertie.dialects.openai_chat import error_body, error_event
+from intertie.dialects.dialect import Inbound
 from intertie.gateway.holds import Lease
 from intertie.gateway.live import Live
 from intertie.gateway.passage import Passage
@@ -34,21 +35,25 @@ def respond(live: Live, passage: Passage, reply: Reply) -> None:
         return
     fault = passage.fault
     if reply.started:
-        reply.finish(error_event(fault) if fault else passage.body)
+        reply.finish(passage.door.inbound.error_event(fault, passage.name) if fault else passage.body)
     elif fault is None:
         reply.send(passage.status, JSON + _headers(live, passage), passage.body)
     else:
-        status, headers, body = refusal(fault)
+        status, headers, body = refusal(fault, passage.door.inbound, passage.name)
         if isinstance(fault, UpstreamRefused) and fault.body:
-            body = fault.body
-            headers = headers if body.startswith(b"{") else _TEXT + headers.removeprefix(JSON)
+            if passage.chat is None and passage.conversion is None:
+                body = fault.body
+                headers = headers if body.startswith(b"{") else _TEXT + headers.removeprefix(JSON)
+            else:
+                fault.message = passage.lane.outbound.told(fault.body) or fault.message
+                body = passage.door.inbound.error_body(fault, passage.name)
         elif isinstance(fault, RateLimited):
             headers += _limits(live, passage)
         reply.send(status, headers + _headers(live, passage), body)
 
 
-def refusal(fault: Fault) -> tuple[int, bytes, bytes]:
-    """A fault as status, headers and body in OpenAI's shape."""
+def refusal(fault: Fault, inbound: Inbound, request: RequestId) -> tuple[int, bytes, bytes]:
+    """A fault as status, headers and body in the caller's dialect."""
     headers = JSON
     if fault.retry_after is not None:
         headers += b"retry-after: %d\r\nretry-after-ms: %d\r\n" % (-(-fault.retry_after // 1), fault.retry_after * 1000)
@@ -56,7 +61,7 @@ def refusal(fault: Fault) -> tuple[int, bytes, bytes]:
         headers += b"x-should-retry: true\r\n" if fault.should_retry else b"x-should-retry: false\r\n"
     if isinstance(fault, Draining):
         headers += b"connection: close\r\n"
-    return fault.status, headers, error_body(fault)
+    return fault.status, headers, inbound.error_body(fault, request)
 
 
 def _headers(live: Live, passage: Passage) -> bytes:

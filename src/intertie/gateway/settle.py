@@ -76,15 +76,15 @@ def used(passage: Passage) -> Usage:
     attempt, call, fault = passage.attempt, passage.call, passage.fault
     if attempt is None or call is None or not attempt.sent:
         return NOTHING
-    if attempt.usage is not None:
-        return attempt.usage
+    if attempt.heard.usage is not None:
+        return attempt.heard.usage
     if isinstance(fault, UpstreamFault) and not attempt.first_byte:
         return NOTHING
     if fault is None and not call.stream:
         return Usage(
             call.prompt_tokens, 0 if call.operation == "embeddings" else len(passage.body) // 4, estimated=True
         )
-    return Usage(call.prompt_tokens, attempt.events, estimated=True)
+    return Usage(call.prompt_tokens, attempt.heard.events, estimated=True)
 
 
 def outcome(passage: Passage) -> Outcome:

@@ -1,9 +1,14 @@
 """Step 6, translate: the call in the words of the endpoint that was chosen.
 
-The same dialect on both sides: the canonical bytes go through, patched only where they must be.
+The same dialect on both sides: the canonical bytes go through, patched only where they must be. Else the call is read
+into the words of all dialects, once, and written in the endpoint's; `gateway.returning` takes the way back.
 """
 
-from intertie.dialects.openai_chat import body_for
+import msgspec
+
+from intertie.core.call import Call
+from intertie.core.faults import Unsupported
+from intertie.dialects.dialect import Cannot
 from intertie.gateway.lane import Lane
 from intertie.gateway.passage import Passage
 
@@ -11,18 +16,46 @@ _FORWARDED = (b"traceparent", b"tracestate")
 
 
 def translate(passage: Passage, lane: Lane) -> bytes:
-    """The whole HTTP message for one endpoint."""
-    call, endpoint, holds = passage.call, lane.endpoint, passage.holds
+    """The whole HTTP message for one endpoint. Raises Unsupported if its dialect has no way to say what was asked."""
+    call, holds, outbound = passage.call, passage.holds, lane.outbound
     assert call is not None and holds is not None
-    must_bound = call.max_output is None and any(lease.money for lease, _ in holds.taken)
-    body = body_for(call, endpoint.upstream_model, endpoint.max_output if must_bound else None)
-    return b"%b%d\r\nx-request-id: %b\r\n%b\r\n%b" % (
-        lane.heads[call.operation],
+    bound = lane.endpoint.max_output if call.max_output is None and holds.pays else None
+    if outbound.speaks == call.dialect and outbound.pass_on is not None:
+        passage.chat = passage.conversion = None
+        body = outbound.pass_on(call, lane.endpoint, bound)
+    else:
+        body = _translated(passage, call, lane, bound)
+    return b"%bcontent-length: %d\r\nx-request-id: %b\r\n%b\r\n%b" % (
+        lane.head(call.operation, call.stream),
         len(body),
         passage.name.encode(),
         passage.trace.headers() if passage.trace else _passed_on(passage.request.headers),
         body,
     )
+
+
+def _translated(passage: Passage, call: Call, lane: Lane, bound: int | None) -> bytes:
+    inbound, outbound = passage.door.inbound, lane.outbound
+    if call.operation != "chat":
+        conversion = passage.conversion = outbound.conversions.get((call.dialect, call.operation))
+        if conversion is None:
+            raise Unsupported(f"The endpoint speaks {outbound.name}, which has no {call.operation}.")
+        cannot = Cannot(outbound.name, {}, drop=lane.drops)
+        body = conversion.write(call, lane.endpoint, cannot)
+    else:
+        if inbound.read is None or outbound.write is None:
+            raise Unsupported(f"There is no translation from {call.dialect} to {outbound.name}.")
+        if passage.chat is None:
+            passage.chat = inbound.read(call)
+        chat = passage.chat
+        cannot = Cannot(outbound.name, chat.spelling, drop=lane.drops)
+        body = (
+            outbound.write(chat, lane.endpoint, cannot)
+            if bound is None
+            else outbound.write(msgspec.structs.replace(chat, max_output=bound), lane.endpoint, cannot)
+        )
+    passage.dropped = cannot.dropped
+    return body
 
 
 def _passed_on(headers: dict[bytes, bytes]) -> bytes:

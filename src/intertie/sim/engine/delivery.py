@@ -7,7 +7,7 @@ from functools import partial
 
 from intertie.core.clock import Clock
 from intertie.core.faults import Fault
-from intertie.dialects.openai_chat import error_body, error_event
+from intertie.dialects.openai_chat.faults import error_body, error_event
 from intertie.sim.engine.faults import EngineFault
 from intertie.sim.engine.forms import DONE
 from intertie.sim.engine.path import Path

@@ -15,7 +15,7 @@ import msgspec
 from intertie.core.clock import Clock
 from intertie.core.faults import Fault, InvalidRequest, MethodNotAllowed, NotFound, Unauthenticated
 from intertie.dialects.json_body import refuse
-from intertie.dialects.openai_chat import error_body
+from intertie.dialects.openai_chat.faults import error_body
 from intertie.sim.engine.answers import Answer, EmbeddingAnswer, Generation, StreamAnswer, TextAnswer
 from intertie.sim.engine.batching import ContinuousBatch
 from intertie.sim.engine.blocks import BLOCK_TOKENS

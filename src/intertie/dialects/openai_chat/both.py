@@ -1,0 +1,28 @@
+"""The two sides of the dialect: what callers speak, and what endpoints speak."""
+
+from intertie.core.endpoint import Endpoint, Operation
+from intertie.dialects.dialect import Inbound, Outbound
+from intertie.dialects.openai_chat.faults import error_body, error_event, standing, told
+from intertie.dialects.openai_chat.glance import glance
+from intertie.dialects.openai_chat.peek import pass_on, peek
+from intertie.dialects.openai_chat.watch import ChatWatch
+
+PATHS: dict[Operation, str] = {
+    "chat": "/chat/completions",
+    "completions": "/completions",
+    "embeddings": "/embeddings",
+}
+
+
+def path(endpoint: Endpoint, operation: Operation, stream: bool) -> str:
+    """The path of an operation behind the endpoint's base."""
+    return PATHS[operation]
+
+
+def bearer(endpoint: Endpoint) -> tuple[str, ...]:
+    """The credential as nearly everybody wants it."""
+    return (f"authorization: Bearer {endpoint.credential}",) if endpoint.credential else ()
+
+
+INBOUND = Inbound("openai_chat", peek, error_body, error_event, standing)
+OUTBOUND = Outbound("openai_chat", path, bearer, glance, told, speaks="openai_chat", pass_on=pass_on, watch=ChatWatch)

@@ -1,0 +1,84 @@
+"""The watch over a stream that passes through byte by byte: reads usage, hides what the caller did not ask for."""
+
+from intertie.core.answers import told_under_200
+from intertie.core.call import Call
+from intertie.core.faults import Fault, StreamCut, UpstreamGarbled
+from intertie.dialects.dialect import Heard, Reading
+from intertie.dialects.openai_chat.glance import glance, plain, read_event, speaks
+from intertie.dialects.sse import EventSplitter, data_of, events
+
+_LONGEST_TAIL = 64 * 1024
+_FIELDS = (b":", b"data", b"event", b"id", b"retry")
+
+
+class ChatWatch:
+    """See `dialect.Watch`. The end is `[DONE]`, with whatever comes behind it."""
+
+    __slots__ = ("_heard", "_splitter", "_wants_usage", "done", "tail")
+
+    def __init__(self, call: Call, heard: Heard) -> None:
+        self._heard = heard
+        self._wants_usage = call.wants_usage
+        self._splitter = EventSplitter()
+        self.tail = b""
+        self.done = False
+
+    def feed(self, data: bytes) -> bytes:
+        """Complete events that may be passed on now. Raises the fault that one of them tells, or is."""
+        block = self._splitter.feed(data)
+        if self._heard.events and not self.done and (chunks := plain(block)) > 0:
+            self._heard.events += chunks
+            return block
+        return b"".join([event for event in events(block) if self._passes(event)])
+
+    def ended(self) -> bytes:
+        """The tail held back. Raises StreamCut if the dialect's own end never came."""
+        rest = self._splitter.rest
+        if self.done or data_of(rest).startswith(b"[DONE]"):  # the last empty line may be missing
+            self._hold_back(rest)
+            return self.tail
+        if rest and not self._heard.events and not _is_event(rest):
+            raise no_event(rest)
+        raise StreamCut("The endpoint's stream ended before its end.")
+
+    def _passes(self, event: bytes) -> bool:
+        data = data_of(event)
+        if self.done or data.startswith(b"[DONE]"):
+            self._hold_back(event)
+            return False
+        if not data:
+            if not _is_event(event):
+                raise no_event(event)
+            return True
+        try:
+            reading = read_event(data)
+        except ValueError as error:
+            raise UpstreamGarbled(f"A stream event is not what its dialect promises: {error}") from None
+        if reading.error:
+            raise told_under_200(reading.status, reading.error)
+        if reading.usage is not None:
+            self._heard.usage = reading.usage
+        self._heard.events += not reading.only_usage and speaks(data)
+        return self._wants_usage or not reading.only_usage
+
+    def _hold_back(self, event: bytes) -> None:
+        self.done = True
+        self.tail += event
+        if len(self.tail) > _LONGEST_TAIL:
+            raise StreamCut("The endpoint went on behind its stream's end.")
+
+
+def no_event(text: bytes) -> Fault:
+    """What came where events should be: an error as a whole answer, or something that is no stream at all."""
+    try:
+        reading = glance(text)
+    except ValueError:
+        reading = Reading()
+    if reading.error:
+        return told_under_200(reading.status, reading.error)
+    return UpstreamGarbled("The endpoint answered with what is not a stream.")
+
+
+def _is_event(event: bytes) -> bool:
+    """Whether there is nothing but comments and fields of server-sent events."""
+    return all(line.startswith(_FIELDS) for line in event.splitlines() if line)

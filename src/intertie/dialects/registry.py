@@ -1,0 +1,8 @@
+"""One of each dialect, by name."""
+
+from intertie.core.endpoint import Dialect
+from intertie.dialects.dialect import Inbound, Outbound
+from intertie.dialects.openai_chat import both as openai_chat
+
+INBOUND: dict[Dialect, Inbound] = {one.name: one for one in (openai_chat.INBOUND,)}
+OUTBOUND: dict[Dialect, Outbound] = {one.name: one for one in (openai_chat.OUTBOUND,)}

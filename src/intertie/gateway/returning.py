@@ -1,0 +1,75 @@
+"""The way back: an endpoint's answer in the words of the caller, whole or while it streams."""
+
+from collections.abc import Iterable
+
+from intertie.core.events import Broke, Ended, Event, Grew, Metered
+from intertie.core.faults import StreamCut, UpstreamGarbled
+from intertie.core.usage import Usage
+from intertie.dialects.dialect import EventReader, EventWriter, Heard, Watch
+from intertie.gateway.passage import Passage
+
+
+def returned(passage: Passage, body: bytes) -> tuple[bytes, Usage | None]:
+    """A whole answer for the caller, and the usage it told. Raises UpstreamGarbled if it is not the dialect."""
+    call, outbound, inbound = passage.call, passage.lane.outbound, passage.door.inbound
+    assert call is not None
+    try:
+        if passage.conversion is not None:
+            return passage.conversion.read(body, call), outbound.glance(body).usage
+        assert outbound.read is not None and inbound.write is not None
+        answer = outbound.read(body)
+    except ValueError as error:
+        raise UpstreamGarbled(f"The endpoint's answer is not what its dialect promises: {error}") from None
+    return inbound.write(answer, call), answer.usage
+
+
+def watch(passage: Passage, heard: Heard) -> Watch:
+    """What stands between the endpoint's stream and the caller."""
+    call, outbound, inbound = passage.call, passage.lane.outbound, passage.door.inbound
+    assert call is not None
+    if passage.chat is None:
+        assert outbound.watch is not None
+        return outbound.watch(call, heard)
+    assert outbound.reader is not None and inbound.writer is not None
+    return Translated(outbound.reader(), inbound.writer(call), heard)
+
+
+class Translated:
+    """See `dialects.dialect.Watch`: events read from one dialect and written in another."""
+
+    __slots__ = ("_heard", "_reader", "_writer", "done", "tail")
+
+    def __init__(self, reader: EventReader, writer: EventWriter, heard: Heard) -> None:
+        self._reader, self._writer, self._heard = reader, writer, heard
+        self.tail = b""
+        self.done = False
+
+    def feed(self, data: bytes) -> bytes:
+        """What the caller gets now. Raises the Fault that the endpoint told."""
+        return self._written(self._reader.feed(data))
+
+    def ended(self) -> bytes:
+        """The tail. Raises StreamCut if the dialect's own end never came."""
+        rest = self._written(self._reader.ended())
+        if not self.done:
+            raise StreamCut("The endpoint's stream ended before its end.")
+        self.tail = rest + self.tail
+        return self.tail
+
+    def _written(self, told: Iterable[Event]) -> bytes:
+        parts: list[bytes] = []
+        for event in told:
+            if isinstance(event, Broke):
+                raise event.fault
+            if self.done:
+                break  # what follows the end is nobody's
+            if isinstance(event, Grew):
+                self._heard.events += 1
+            elif isinstance(event, Metered):
+                self._heard.usage = event.usage
+            text = self._writer.write(event)
+            if isinstance(event, Ended):
+                self.done, self.tail = True, text
+            else:
+                parts.append(text)
+        return b"".join(parts)
