@@ -31,5 +31,18 @@ class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     searches: int = 0
     tier: str = ""
 
+    @property
+    def pieces(self) -> bool:
+        """Whether anything was used that is sold by the piece."""
+        return bool(self.images or self.audio_ms or self.characters or self.pages or self.searches)
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is nothing but text: tokens of the prompt, read from the cache or not, and of the completion."""
+        return not (
+            self.written or self.written_1h or self.audio_in or self.audio_out or self.image_in or self.image_out
+            or self.images or self.audio_ms or self.characters or self.pages or self.searches
+        )  # fmt: skip
+
 
 NOTHING = Usage()
