@@ -7,8 +7,9 @@ from intertie.core.faults import Fault, UpstreamBusy, UpstreamError, UpstreamFau
 
 _SHOWN: Final = 500  # characters of an endpoint's error that a message repeats
 
-_STATUSES_THAT_REFUSE_US = (401, 402, 403, 404, 405, 407, 408)
-"""Statuses by which an endpoint refuses *us*: our credential, our credit, our name for the model. Another may do."""
+_STATUSES_THAT_REFUSE_US = (401, 402, 403, 404, 405, 407, 408, 424)
+"""Statuses by which an endpoint refuses *us*: our credential, our credit, our name for the model; 424 is Bedrock's word
+for a model that broke. Another may do."""
 
 
 def fault_of(status: int, headers: dict[bytes, bytes], body: bytes) -> UpstreamFault:

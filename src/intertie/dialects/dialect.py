@@ -137,7 +137,8 @@ class Outbound:
     common ones, the credential among them; `glance` finds usage and errors in a whole answer, `told` what an error's
     body says to people. `speaks` is the inbound dialect whose bytes it takes as they are: then `pass_on` makes the body
     (its output bounded where a budget needs it) and `watch` stands in the stream. `write`, `read` and `reader`
-    translate chats; `conversions` other operations, by the caller's dialect.
+    translate chats; `conversions` other operations, by the caller's dialect. `sign` is asked at each request where what
+    it says of us depends on it: header lines, from the whole path, the body and the wall clock in epoch seconds.
     """
 
     name: Dialect
@@ -154,3 +155,4 @@ class Outbound:
     conversions: Mapping[tuple[Dialect, Operation], Conversion] = field(
         default_factory=dict[tuple[Dialect, Operation], Conversion]
     )
+    sign: Callable[[Endpoint, str, bytes, float], tuple[str, ...]] | None = None
