@@ -28,6 +28,7 @@ _VERBS = {
     "check": "intertie.cli.check:check",
     "models": "intertie.cli.facts:models",
     "groups": "intertie.cli.facts:groups",
+    "providers": "intertie.cli.providers:providers",
     "budgets": "intertie.cli.books:budgets",
     "usage": "intertie.cli.books:usage",
     "replay": "intertie.cli.replay:replay",

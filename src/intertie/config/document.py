@@ -20,7 +20,7 @@ def load_document(path: Path, environ: Environment[str, str]) -> Document:
     reader = Reader(environ, faults)
     files = _Files(reader, faults)
     whole = files.read(path, Place())
-    document = _Parts(reader, faults).document(whole or Mapping(Place(), {}, {}, 0), files.names)
+    document = _Parts(reader, faults, environ).document(whole or Mapping(Place(), {}, {}, 0), files.names)
     if faults:
         order = {name: index for index, name in enumerate(files.names)}
         raise ConfigFaults(tuple(sorted(faults, key=lambda fault: (order.get(fault.file, 0), fault.line))))
@@ -115,8 +115,8 @@ class _Files:
 class _Parts:
     """Reads the sections of the united tree."""
 
-    def __init__(self, reader: Reader, faults: list[ConfigFault]) -> None:
-        self._reader, self._faults = reader, faults
+    def __init__(self, reader: Reader, faults: list[ConfigFault], environ: Environment[str, str]) -> None:
+        self._reader, self._faults, self._environ = reader, faults, environ
         self._sections = {name: unfold(field.type)[0] for name, field in fields_of(Sections).items()}
         self._marks: dict[str, Place] = {}
         self._settings: dict[str, dict[str, Setting]] = {}
@@ -138,7 +138,7 @@ class _Parts:
             else:
                 self._faults.append(whole.marks[key].fault(f"unknown section {key!r}", nearest(key, known)))
         read = (*files, *self._reader.secret_files)
-        return Document(**lists, settings=settings, marks=self._marks, files=read)
+        return Document(**lists, settings=settings, marks=self._marks, files=read, environ=self._environ)
 
     def _values(self, section: str, node: Node) -> dict[str, object]:
         if not isinstance(node, Mapping):

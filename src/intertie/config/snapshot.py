@@ -8,19 +8,23 @@ from typing import Annotated
 
 import msgspec
 
-from intertie.core.endpoint import Endpoint
+from intertie.core.endpoint import Endpoint, OnUnsupported
 from intertie.core.plan import Objective
 from intertie.core.principal import Meter, Principal
 from intertie.core.site import Site
 
 
 class Route(msgspec.Struct, frozen=True):
-    """A virtual model: public models that may serve it, the objective it asks for, and where to go when all fail."""
+    """A virtual model: public models that may serve it, the objective it asks for, and where to go when all fail.
+
+    `on_unsupported` holds for those of its endpoints that do not say themselves; None: refuse.
+    """
 
     name: str
     candidates: tuple[str, ...]
     objective: str = ""
     fallback: tuple[str, ...] = ()
+    on_unsupported: OnUnsupported | None = None
 
 
 class ServerLimits(msgspec.Struct, frozen=True):

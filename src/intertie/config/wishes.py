@@ -5,6 +5,7 @@ written; what they add up to (`control.compile`) is the snapshot. Prices are nan
 nano-dollars, times epoch seconds.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import msgspec
@@ -27,7 +28,7 @@ from intertie.config.forms import (
     Name,
 )
 from intertie.config.tree import Place
-from intertie.core.endpoint import Dialect, Operation, Origin
+from intertie.core.endpoint import Dialect, OnUnsupported, Operation, Origin, Quirk
 from intertie.core.principal import PeriodName
 from intertie.core.site import Tier
 
@@ -155,17 +156,30 @@ class EndpointWish(Wish, frozen=True, kw_only=True):
     """One model at one site: what the router chooses."""
 
     id: Annotated[Name, "Its name in plans, logs and metrics."]
-    site: Annotated[Name, "Where it stands: the id of a site."]
     model: Annotated[Name, "The public name of the model it serves."]
-    url: Annotated[Origin | None, ORIGIN, "Base URL, the part before `/chat/completions`."] = None
-    dialect: Annotated[Dialect, "The wire format it speaks; kept for later, not used yet."] = "openai_chat"
+    site: Annotated[str, NAME, "Where it stands: the id of a site; may be left out where `provider` is a cloud."] = ""
+    provider: Annotated[str, NAME, "A preset of `intertie providers`: gives all that is left out here."] = ""
+    url: Annotated[Origin | None, ORIGIN, "Base URL, the part before `/chat/completions`; else the provider's."] = None
+    dialect: Annotated[Dialect | None, "The wire format it speaks; else the provider's, else `openai_chat`."] = None
+    region: Annotated[str, NAME, "The cloud's region, as `eu-central-1`, where its provider has several."] = ""
+    project: Annotated[str, "The cloud's project, where its provider asks for one (Vertex)."] = ""
+    api_version: Annotated[str, "The version of the API to ask for, where its provider has several (Azure)."] = ""
     upstream_model: Annotated[str, "The name the endpoint itself uses; else `model`."] = ""
     engine: Annotated[str, NAME, "The engine behind it, as `vllm`: gives a first belief about its speed."] = ""
     accelerator: Annotated[AcceleratorWish | None, "The chips of one replica: gives its power draw."] = None
-    credential: Annotated[str, SECRET, "The bearer token it wants."] = ""
-    price: Annotated[PriceWish | None, "Else the provider's list price, if the URL is a known provider's."] = None
+    credential: Annotated[str, SECRET, "The key it wants; else what the provider's environment name holds."] = ""
+    price: Annotated[PriceWish | None, "Else the provider's list price, if one is known."] = None
     speed: Annotated[SpeedWish, "First belief about its speed."] = SpeedWish()
-    operations: Annotated[tuple[Operation, ...], "What it can do."] = ("chat", "completions")
+    operations: Annotated[
+        tuple[Operation, ...] | None, "What it can do; else the provider's, else chat and completions."
+    ] = None
+    quirks: Annotated[tuple[Quirk, ...] | None, "Where it departs from its dialect; else as its provider does."] = None
+    on_unsupported: Annotated[
+        OnUnsupported | None, "What becomes of parameters its dialect cannot say; else the route's, else refuse."
+    ] = None
+    retains: Annotated[
+        bool | None, "Whether it may keep what it is sent; else yes at a site of tier provider, no elsewhere."
+    ] = None
     context: Annotated[int | None, POSITIVE_COUNT, "Most tokens of prompt and completion; else the model's."] = None
     max_output: Annotated[int | None, POSITIVE_COUNT, "Most completion tokens it produces when not told."] = None
     quality: Annotated[
@@ -193,6 +207,9 @@ class RouteWish(Wish, frozen=True, kw_only=True):
     candidates: Annotated[tuple[Name, ...], "The models that may serve it."]
     objective: Annotated[str, NAME, "How to choose; else the caller's, else the default."] = ""
     fallback: Annotated[tuple[Name, ...], "Models to use when no candidate can serve."] = ()
+    on_unsupported: Annotated[
+        OnUnsupported | None, "What becomes of parameters that an endpoint's dialect cannot say; else refuse."
+    ] = None
 
 
 class ObjectiveWish(Wish, frozen=True, kw_only=True):
@@ -268,12 +285,13 @@ class Document(Sections, frozen=True):
     """A whole configuration, all its includes read.
 
     `settings` holds the values of settings by name, `marks` where they stand, `files` every file that was read, secrets
-    included (to watch).
+    included (to watch); `environ` is the environment it was read in, where presets look for their keys.
     """
 
     settings: dict[str, object] = {}
     marks: dict[str, Place] = {}
     files: tuple[str, ...] = ()
+    environ: Mapping[str, str] = {}
 
     def at_setting(self, name: str) -> Place:
         """Where a setting was written, or nowhere."""

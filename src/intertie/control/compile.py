@@ -101,7 +101,7 @@ def _routes(
                 findings.known(wish.at_key(key), f"route {wish.name}: model", name, models)
         if wish.objective:
             findings.known(wish.at_key("objective"), f"route {wish.name}: objective", wish.objective, objectives)
-        found[wish.name] = Route(wish.name, wish.candidates, wish.objective, wish.fallback)
+        found[wish.name] = Route(wish.name, wish.candidates, wish.objective, wish.fallback, wish.on_unsupported)
     return found
 
 

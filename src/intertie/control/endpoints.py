@@ -13,18 +13,27 @@ from intertie.config.fields import nearest
 from intertie.config.settings import Settings
 from intertie.config.wishes import Document, EndpointWish, ModelWish, PriceWish, SiteWish
 from intertie.control.findings import Findings
+from intertie.control.presets import filled, list_price_at, preset_of, site_of
 from intertie.core.endpoint import Endpoint, Origin, Speed
 from intertie.core.money import Price
 from intertie.core.site import Site
 
 _HOME = Origin("https", "api.openai.com", 443, "/v1")  # where openai_chat is spoken when a provider's URL is left out
 _BUSY_SLOTS = 32
+_AS_WRITTEN = (
+    "id", "site", "model", "credential", "max_connections", "simulated", "verify_tls", "region", "project",
+    "api_version", "provider", "on_unsupported",
+)  # fmt: skip
 
 
 def sites_of(document: Document, settings: Settings, findings: Findings) -> dict[str, Site]:
-    """Sites by id: place, law and grid zone from the region if one is named."""
+    """Sites by id: place, law and grid zone from the region if one is named; those of providers need no entry."""
     wishes = findings.unique(document.sites, "id", "site")
     sites = {wish.id: _site(wish, findings) for wish in wishes.values()}
+    for wish in document.endpoints:
+        preset = preset_of(wish)
+        if preset is not None and preset.cloud and not wish.site:
+            sites.setdefault(preset.id, site_of(preset))
     here = sites.get(settings.here)
     if settings.here and here is None:
         findings.known(document.at_setting("here"), "gateway.here: site", settings.here, sites)
@@ -37,30 +46,28 @@ def endpoints_of(
     """Endpoints by id. `at` is the moment (epoch seconds) at which list prices must hold."""
     models = findings.unique(document.models, "name", "model")
     found: dict[str, Endpoint] = {}
-    for wish in findings.unique(document.endpoints, "id", "endpoint").values():
-        findings.known(wish.at_key("site"), f"endpoint {wish.id}: site", wish.site, sites)
+    for written in findings.unique(document.endpoints, "id", "endpoint").values():
+        wish = filled(written, document.environ, findings)
+        _check_site(wish, sites, findings)
         origin = wish.url or _default_origin(wish, sites, findings)
         model = models.get(wish.model) or ModelWish(name=wish.model)
         speed = _speed(wish, findings)
         found[wish.id] = Endpoint(
-            id=wish.id,
-            site=wish.site,
-            model=wish.model,
             upstream_model=wish.upstream_model or wish.model,
             origin=origin,
-            operations=wish.operations,
-            dialect=wish.dialect,
-            credential=wish.credential,
+            operations=("chat", "completions") if wish.operations is None else wish.operations,
+            dialect=wish.dialect or "openai_chat",
             price=_price(wish, origin, speed, at),
             speed=speed,
             context=wish.context or model.context or 131_072,
             max_output=wish.max_output or settings.default_max_output,
             watts=_watts(wish, findings),
             quality=_first(wish.quality, model.quality, 0.5),
-            max_connections=wish.max_connections,
-            simulated=wish.simulated,
-            verify_tls=wish.verify_tls,
             allow_private=settings.egress.allow_private if wish.allow_private is None else wish.allow_private,
+            names=_names(wish),
+            quirks=frozenset(wish.quirks or ()),
+            retains=_retains(wish, sites),
+            **{name: getattr(wish, name) for name in _AS_WRITTEN},
         )
     for name in models.keys() - {endpoint.model for endpoint in found.values()}:
         findings.warn(models[name].place, f"no endpoint serves model {name!r}")
@@ -104,8 +111,28 @@ def _site(wish: SiteWish, findings: Findings) -> Site:
     )
 
 
+def _check_site(wish: EndpointWish, sites: Mapping[str, Site], findings: Findings) -> None:
+    if wish.site:
+        findings.known(wish.at_key("site"), f"endpoint {wish.id}: site", wish.site, sites)
+    else:
+        findings.fault(wish.place, f"endpoint {wish.id} has no site", "only a provider's cloud needs none")
+
+
+def _names(wish: EndpointWish) -> tuple[str, ...]:
+    preset = preset_of(wish)
+    more = () if preset is None else (preset.id, *preset.called("openrouter"))
+    return tuple(dict.fromkeys((wish.id, wish.site, *more)))
+
+
+def _retains(wish: EndpointWish, sites: Mapping[str, Site]) -> bool:
+    site = sites.get(wish.site)
+    return (site is None or site.tier == "provider") if wish.retains is None else wish.retains
+
+
 def _default_origin(wish: EndpointWish, sites: Mapping[str, Site], findings: Findings) -> Origin:
     site = sites.get(wish.site)
+    if wish.provider:
+        return _HOME  # why the preset gives none was noted
     if site is not None and site.tier != "provider":
         findings.fault(
             wish.place, f"endpoint {wish.id} has no url", "only at a site of tier provider it may be left out"
@@ -131,7 +158,7 @@ def _speed(wish: EndpointWish, findings: Findings) -> Speed:
 def _price(wish: EndpointWish, origin: Origin, speed: Speed, at: float) -> Price | None:
     said = wish.price
     if said is None:
-        return price_of(f"{origin.scheme}://{origin.authority}{origin.path}", wish.upstream_model or wish.model, at)
+        return price_of(list_price_at(wish, origin), wish.upstream_model or wish.model, at)
     if said.per_hour is not None:
         return msgspec.structs.replace(hourly_price(said.per_hour, speed), per_request=said.per_request)
     return _token_price(said)

@@ -5,9 +5,18 @@ from typing import TypeAlias
 import msgspec
 
 from intertie.core.endpoint import Dialect, Operation
+from intertie.core.usage import NOTHING, Usage
 
 Fields: TypeAlias = dict[str, msgspec.Raw]
 """The top level of a JSON body: each value as the bytes it came in, so that what nobody knows survives."""
+
+
+class MaxPrice(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The dearest list price a request accepts, in dollars: per million prompt and completion tokens, per request."""
+
+    prompt: str | None = None
+    completion: str | None = None
+    request: str | None = None
 
 
 class Ask(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -15,7 +24,10 @@ class Ask(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
 
     `weights` per axis (ttft, cost, affinity, capacity, proximity, carbon); `slo_ttft_ms` a target; `max_cost_usd` a
     cap on this request, `max_gco2` one in grams of CO2; `residency` jurisdictions; `session` a name or a signed token;
-    `explain` asks for the reasons.
+    `explain` asks for the reasons. `models` are public names to fall back to, in this order; `only`, `ignore` and
+    `order` (to be tried first, in this order) name endpoints, sites or providers; `fallbacks` False: one endpoint, no
+    other; `max_price` the dearest list price; `no_retention` that nothing may be kept; `strict` that no parameter may
+    be dropped, whatever the route says.
     """
 
     objective: str = ""
@@ -27,6 +39,14 @@ class Ask(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
     session: str = ""
     tags: tuple[str, ...] = ()
     explain: bool = False
+    models: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
+    fallbacks: bool = True
+    max_price: MaxPrice | None = None
+    no_retention: bool = False
+    strict: bool = False
 
 
 NO_ASK = Ask()
@@ -40,6 +60,10 @@ class Call(msgspec.Struct, frozen=True):
     tokens per choice, None if the caller named no limit; `affinity` an 8-byte digest of what earlier requests are
     likely to share; `wants_usage` whether a streaming caller asked for the usage chunk itself;
     `dialect` is the caller's, `content_type` that of `body`.
+
+    `units` is the worst case of what the size of the body does not tell, over all choices: tokens of a prompt with
+    media in it (`prompt`, 0 where every byte may be one; of it `image_in` and `audio_in`), tokens of output that is no
+    text (`image_out`, `audio_out`), and what is sold by the piece.
     """
 
     operation: Operation
@@ -55,3 +79,4 @@ class Call(msgspec.Struct, frozen=True):
     ask: Ask = NO_ASK
     dialect: Dialect = "openai_chat"
     content_type: bytes = b"application/json"
+    units: Usage = NOTHING

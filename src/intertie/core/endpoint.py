@@ -14,6 +14,15 @@ Dialect = Literal[
     "openai_chat", "openai_responses", "anthropic_messages", "gemini", "vertex", "bedrock", "azure_openai", "cohere"
 ]
 
+Quirk = Literal[
+    "no_stream_options", "no_developer_role", "max_tokens", "max_completion_tokens", "random_seed", "no_hints",
+    "text_content",
+]  # fmt: skip
+"""Where an endpoint departs from the dialect it speaks; `dialects.quirks` says what each does to a body."""
+
+OnUnsupported = Literal["refuse", "drop"]
+"""What becomes of a parameter that an endpoint's dialect cannot say: the request is refused there, or goes without."""
+
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 
 
@@ -52,6 +61,9 @@ class Endpoint(msgspec.Struct, frozen=True):
     (a bearer token), never shown; `watts` the power one busy replica draws, for the footprint of a request;
     `simulated` is true where no real model stands behind it, and is told wherever the endpoint shows. `region` and
     `project` place it within a cloud (Bedrock, Vertex); `api_version` is asked for where a provider has several.
+    `provider` is the preset it was made from, "" for none; `names` are all by which a request may want or refuse it:
+    its own, its site's, its provider's. `retains` tells that it may keep what it is sent: unknown is yes.
+    `on_unsupported` None leaves it to the route.
     """
 
     id: str
@@ -75,3 +87,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     region: str = ""
     project: str = ""
     api_version: str = ""
+    provider: str = ""
+    names: tuple[str, ...] = ()
+    quirks: frozenset[Quirk] = frozenset()
+    retains: bool = True
+    on_unsupported: OnUnsupported | None = None

@@ -9,6 +9,7 @@ from intertie.core.endpoint import Endpoint, Operation
 from intertie.core.faults import InvalidRequest
 from intertie.dialects.dialect import MOST_TOKENS
 from intertie.dialects.json_body import read_fields, refuse, refuse_variants, write_fields
+from intertie.dialects.quirks import adapt
 
 _BYTES_PER_TOKEN = 4  # the field's rule of thumb for English; the upstream's count settles the bill
 _AFFINITY_BYTES = 256  # what conversations share at their beginning, as much as SGLang's prefix_hash takes
@@ -130,7 +131,7 @@ def pass_on(call: Call, endpoint: Endpoint, bound_output: int | None) -> bytes:
     model = endpoint.upstream_model
     rename = model != call.model
     ask_usage = call.stream and not call.wants_usage
-    if not (rename or ask_usage or bound_output is not None or "intertie" in call.fields):
+    if not (rename or ask_usage or bound_output is not None or "intertie" in call.fields or endpoint.quirks):
         return call.body
     fields: Fields = dict(call.fields)
     fields.pop("intertie", None)
@@ -141,6 +142,8 @@ def pass_on(call: Call, endpoint: Endpoint, bound_output: int | None) -> bytes:
     if bound_output is not None:
         name = "max_completion_tokens" if call.operation == "chat" else "max_tokens"
         fields[name] = msgspec.Raw(b"%d" % bound_output)
+    if endpoint.quirks:
+        adapt(fields, call.operation, endpoint.quirks)
     return write_fields(fields)
 
 
