@@ -48,7 +48,8 @@ class Rates(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     hour, `audio_in` and `image_in` in a prompt, `audio_out`, `image_out` and `reasoning` in a completion.
     Nano-dollars: `image` each, `audio` per hour, `characters` per million, `page` and `search` each; None where a unit
     has no rate. `by_token` is false where tokens have none: sold by the piece alone.
-    `steps` by rising `above` and `tiers` are prices of their own; a step has neither, a tier may have steps.
+    `steps` by rising `above` and `tiers` are prices of their own, without a source; a step has neither, a tier may have
+    steps.
     """
 
     written: int
@@ -123,7 +124,7 @@ class Price(msgspec.Struct, frozen=True, gc=False):
         )
 
 
-def rated(known: Mapping[str, int], source: str, steps: Sequence[Step] = (), tiers: Sequence[Tier] = ()) -> Price:
+def rated(known: Mapping[str, int], source: str = "", steps: Sequence[Step] = (), tiers: Sequence[Tier] = ()) -> Price:
     """A price from the amounts that are known, by their names in `Price` and `Rates`.
 
     A kind of token without one costs as much as plain tokens of the prompt or the completion, a completion as a prompt.
