@@ -2,7 +2,8 @@
 
 from intertie.core.endpoint import Dialect
 from intertie.dialects.dialect import Inbound, Outbound
+from intertie.dialects.gemini import both as gemini
 from intertie.dialects.openai_chat import both as openai_chat
 
-INBOUND: dict[Dialect, Inbound] = {one.name: one for one in (openai_chat.INBOUND,)}
-OUTBOUND: dict[Dialect, Outbound] = {one.name: one for one in (openai_chat.OUTBOUND,)}
+INBOUND: dict[Dialect, Inbound] = {one.name: one for one in (openai_chat.INBOUND, gemini.INBOUND)}
+OUTBOUND: dict[Dialect, Outbound] = {one.name: one for one in (openai_chat.OUTBOUND, gemini.OUTBOUND, gemini.VERTEX)}
