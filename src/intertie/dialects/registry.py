@@ -1,6 +1,7 @@
 """One of each dialect, by name."""
 
 from intertie.core.endpoint import Dialect
+from intertie.dialects.anthropic_messages import both as anthropic_messages
 from intertie.dialects.dialect import Inbound, Outbound
 from intertie.dialects.gemini import both as gemini
 from intertie.dialects.openai_chat import both as openai_chat

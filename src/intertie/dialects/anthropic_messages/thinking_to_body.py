@@ -1,0 +1,49 @@
+"""Writes how much is to be thought, in the form that the model takes: an effort, or a budget in tokens."""
+
+from typing import Any, Final
+
+from intertie.core.chat import Thinking
+from intertie.dialects.anthropic_messages.models import takes_budget, thinks_adaptively
+from intertie.dialects.dialect import Cannot
+
+_LEAST: Final = 1024  # of a budget; the most is one less than max_tokens
+_MOST: Final = 128_000
+
+_EFFORTS: Final = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
+"""Our words for an effort and Anthropic's, whose least is `low`."""
+
+_PERCENT: Final = {"minimal": 10, "low": 20, "medium": 50, "high": 80, "xhigh": 95, "max": 95}
+"""An effort as a share of max_tokens, for models that take a budget alone: the shares that OpenRouter uses
+(openrouter.ai/docs/use-cases/reasoning-tokens)."""
+
+
+def thinking_to_body(thinking: Thinking, model: str, max_tokens: int, cannot: Cannot) -> tuple[dict[str, Any], str]:
+    """The `thinking` object, empty where nothing is asked for, and the effort of `output_config`."""
+    adaptive = thinks_adaptively(model)
+    effort = _EFFORTS.get(thinking.effort, "") if adaptive else ""
+    if thinking.on is False or thinking.effort == "none" or thinking.budget == 0:
+        return {"type": "disabled"}, effort
+    if thinking.budget is not None and not takes_budget(model):
+        cannot.say("thinking", "the model takes an effort instead of a budget")
+    elif thinking.budget is not None:
+        return _budget(thinking, thinking.budget, max_tokens, cannot), effort
+    if adaptive and (thinking.on or thinking.effort or thinking.adaptive):
+        return {"type": "adaptive", **_display(thinking)}, effort
+    if thinking.on or thinking.effort:
+        share = _PERCENT.get(thinking.effort, _PERCENT["medium"])
+        budget = max(_LEAST, min(_MOST, max_tokens * share // 100))
+        return _budget(thinking, budget, max_tokens, cannot), effort
+    return {}, effort
+
+
+def _budget(thinking: Thinking, budget: int, max_tokens: int, cannot: Cannot) -> dict[str, Any]:
+    if not _LEAST <= budget < max_tokens:
+        cannot.say("thinking", f"a budget of thinking lies between {_LEAST} tokens and the limit of output")
+        return {}
+    return {"type": "enabled", "budget_tokens": budget, **_display(thinking)}
+
+
+def _display(thinking: Thinking) -> dict[str, Any]:
+    if thinking.visible is False:
+        return {"display": "omitted"}
+    return {"display": "summarized"} if thinking.visible or thinking.summary else {}
