@@ -6,5 +6,9 @@ from intertie.dialects.dialect import Inbound, Outbound
 from intertie.dialects.gemini import both as gemini
 from intertie.dialects.openai_chat import both as openai_chat
 
-INBOUND: dict[Dialect, Inbound] = {one.name: one for one in (openai_chat.INBOUND, gemini.INBOUND)}
-OUTBOUND: dict[Dialect, Outbound] = {one.name: one for one in (openai_chat.OUTBOUND, gemini.OUTBOUND, gemini.VERTEX)}
+INBOUND: dict[Dialect, Inbound] = {
+    one.name: one for one in (openai_chat.INBOUND, anthropic_messages.INBOUND, gemini.INBOUND)
+}
+OUTBOUND: dict[Dialect, Outbound] = {
+    one.name: one for one in (openai_chat.OUTBOUND, anthropic_messages.OUTBOUND, gemini.OUTBOUND, gemini.VERTEX)
+}

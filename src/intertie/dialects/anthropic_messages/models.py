@@ -1,4 +1,4 @@
-"""What a model's name tells of what it takes. Sources read on 2026-10-21:
+"""What a model's name tells of what it takes. Sources read on 2026-11-20:
 
 platform.claude.com/docs/en/build-with-claude/adaptive-thinking (adaptive thinking from 4.6 on; budgets refused from 4.7
 on) and …/mid-conversation-system-messages (from Opus 4.8 on; before it: "role 'system' is not supported").
