@@ -2,6 +2,8 @@
 
 from intertie.core.endpoint import Dialect
 from intertie.dialects.anthropic_messages import both as anthropic_messages
+from intertie.dialects.azure_openai import both as azure_openai
+from intertie.dialects.bedrock import both as bedrock
 from intertie.dialects.dialect import Inbound, Outbound
 from intertie.dialects.gemini import both as gemini
 from intertie.dialects.openai_chat import both as openai_chat
@@ -10,5 +12,13 @@ INBOUND: dict[Dialect, Inbound] = {
     one.name: one for one in (openai_chat.INBOUND, anthropic_messages.INBOUND, gemini.INBOUND)
 }
 OUTBOUND: dict[Dialect, Outbound] = {
-    one.name: one for one in (openai_chat.OUTBOUND, anthropic_messages.OUTBOUND, gemini.OUTBOUND, gemini.VERTEX)
+    one.name: one
+    for one in (
+        openai_chat.OUTBOUND,
+        anthropic_messages.OUTBOUND,
+        gemini.OUTBOUND,
+        gemini.VERTEX,
+        bedrock.OUTBOUND,
+        azure_openai.OUTBOUND,
+    )
 }

@@ -5,7 +5,7 @@ import msgspec
 from intertie.core.chat import Citation
 
 
-class Shape(msgspec.Struct, rename="camel", frozen=True, gc=False):
+class Shape(msgspec.Struct, rename="camel"):
     """An object of Converse; its unions are objects of which one field is there."""
 
 
@@ -25,7 +25,7 @@ class Media(Shape):
     """A picture or sound; `format` is png, mp3 …"""
 
     format: str = ""
-    source: Source = Source()
+    source: Source = msgspec.field(default_factory=Source)
 
 
 class Web(Shape):
@@ -56,7 +56,7 @@ class Cite(Shape):
 
 
 class ToolUse(Shape):
-    """A call of a tool; `type` is there if the endpoint runs the tool itself. A stream tells no `input` at its start."""
+    """A call of a tool; `type` is there if the endpoint runs the tool itself. Streams tell no `input` with it."""
 
     tool_use_id: str
     name: str

@@ -13,9 +13,8 @@ from typing import TypeVar
 
 import msgspec
 
-from intertie.core.events import (
-    Began, Broke, Cited, Closed, Ended, Event, Grew, Metered, Opened, PartKind, Signed, Stopped,
-)  # fmt: skip
+from intertie.core import events
+from intertie.core.events import Event, PartKind
 from intertie.core.faults import UpstreamGarbled
 from intertie.dialects.bedrock.faults import fault_in
 from intertie.dialects.bedrock.frames import Frame, FrameSplitter
@@ -35,7 +34,7 @@ class _Begin(Shape):
 
 class _Start(Shape):
     content_block_index: int
-    start: _Begin = _Begin()
+    start: _Begin = msgspec.field(default_factory=_Begin)
 
 
 class _Input(Shape):
@@ -80,7 +79,7 @@ T = TypeVar("T")
 
 
 class _Open:
-    """A block that has begun: its part, -1 if it is not the caller's; bytes that wait for more; its signature so far."""
+    """A block that has begun: its part, -1 if it is not the caller's; bytes that wait, a signature so far."""
 
     __slots__ = ("bytes", "kind", "part", "signature")
 
@@ -110,18 +109,18 @@ class ConverseReader:
                 yield from self._event(frame)
             else:
                 self._ended = True
-                yield Broke(fault_in(frame))
+                yield events.Broke(fault_in(frame))
 
     def ended(self) -> Iterator[Event]:
         """The end, if the message was whole and only its cost was not told."""
         if self._stopped and not self._ended and not self._splitter.rest:
             self._ended = True
-            yield Ended()
+            yield events.Ended()
 
     def _event(self, frame: Frame) -> Iterator[Event]:
         match frame.name:
             case "messageStart":
-                yield Began("", "")
+                yield events.Began("", "")
             case "contentBlockStart":
                 yield from self._begin(_read(_start, frame))
             case "contentBlockDelta":
@@ -138,11 +137,14 @@ class ConverseReader:
     def _begin(self, told: _Start) -> Iterator[Event]:
         index, start = told.content_block_index, told.start
         if start.tool_result is not None or (start.tool_use is not None and start.tool_use.type):
-            self._remember(index, _Open(-1, "tool_call"))  # the endpoint runs this tool itself
+            self._add(index, _Open(-1, "tool_call"))  # the endpoint runs this tool itself
         elif start.tool_use is not None:
-            yield from self._opened(index, "tool_call", id=start.tool_use.tool_use_id, name=start.tool_use.name)
+            use = start.tool_use
+            part = self._next(index, "tool_call")
+            yield events.Opened(part=part, kind="tool_call", id=use.tool_use_id, name=use.name)
         elif start.image is not None:
-            yield from self._opened(index, "image", type=f"image/{start.image.format}")
+            part = self._next(index, "image")
+            yield events.Opened(part=part, kind="image", type=f"image/{start.image.format}")
 
     def _grow(self, told: _Delta) -> Iterator[Event]:
         index, delta = told.content_block_index, told.delta
@@ -158,31 +160,29 @@ class ConverseReader:
             yield from self._think(index, delta.reasoning_content)
         elif delta.citation is not None:
             yield from self._ensured(index, "text")
-            yield Cited(self._open[index].part, delta.citation.citation())
+            yield events.Cited(self._open[index].part, delta.citation.citation())
         elif delta.image is not None:
             yield from self._ensured(index, "image")
             yield from self._paint(index, delta.image.source.bytes)
 
-    def _opened(self, index: int, kind: PartKind, *, id: str = "", name: str = "", type: str = "") -> Iterator[Event]:
-        yield from self._close(index)
-        part = self._parts
+    def _add(self, index: int, block: _Open) -> None:
+        if len(self._open) >= _MOST_OPEN or index in self._open:
+            raise UpstreamGarbled("The endpoint's stream opens blocks and does not close them.")
+        self._open[index] = block
+
+    def _next(self, index: int, kind: PartKind) -> int:
+        self._add(index, _Open(self._parts, kind))
         self._parts += 1
-        self._remember(index, _Open(part, kind))
-        origin = "bedrock" if kind == "reasoning" else None
-        yield Opened(part=part, kind=kind, id=id, name=name, type=type, origin=origin)
+        return self._parts - 1
 
     def _ensured(self, index: int, kind: PartKind) -> Iterator[Event]:
         if index not in self._open:
-            yield from self._opened(index, kind)
-
-    def _remember(self, index: int, block: _Open) -> None:
-        if len(self._open) >= _MOST_OPEN:
-            raise UpstreamGarbled(f"The endpoint's stream has more than {_MOST_OPEN} open blocks.")
-        self._open[index] = block
+            origin = "bedrock" if kind == "reasoning" else None
+            yield events.Opened(part=self._next(index, kind), kind=kind, origin=origin)
 
     def _grew(self, index: int, text: str) -> Iterator[Event]:
         if text and self._open[index].part >= 0:
-            yield Grew(self._open[index].part, text)
+            yield events.Grew(self._open[index].part, text)
 
     def _think(self, index: int, thought: _Thought) -> Iterator[Event]:
         """Signatures and sealed bytes may come in pieces, and are told when they are whole."""
@@ -210,17 +210,17 @@ class ConverseReader:
         if block.kind == "image":
             yield from self._grew(index, rest)
         elif block.signature or rest:
-            yield Signed(block.part, block.signature, rest)
+            yield events.Signed(block.part, block.signature, rest)
         del self._open[index]
         if block.part >= 0:
-            yield Closed(block.part)
+            yield events.Closed(block.part)
 
     def _end(self, told: _End) -> Iterator[Event]:
         for index in tuple(self._open):
             yield from self._close(index)
         reason, name = reason_of(told.stop_reason)
         self._stopped = True
-        yield Stopped(reason=reason, text=stop_text(told.additional_model_response_fields), name=name)
+        yield events.Stopped(reason=reason, text=stop_text(told.additional_model_response_fields), name=name)
 
     def _meter(self, told: Told) -> Iterator[Event]:
         try:
@@ -229,10 +229,10 @@ class ConverseReader:
             raise UpstreamGarbled(f"The endpoint's stream told {error}.") from None
         if usage is None:
             return  # metrics alone
-        yield Metered(usage, usage.tier)
+        yield events.Metered(usage, usage.tier)
         if self._stopped:
             self._ended = True
-            yield Ended()
+            yield events.Ended()
 
 
 def _read(decoder: msgspec.json.Decoder[T], frame: Frame) -> T:
