@@ -18,12 +18,13 @@ _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 
 
 class EventSplitter:
-    """Passes on whole events, and keeps the beginning of the next. `rest` is what is kept."""
+    """Passes on whole events, and keeps the beginning of the next. `rest` is what is kept; an event has `longest` bytes."""
 
-    __slots__ = ("_kept",)
+    __slots__ = ("_kept", "_longest")
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int = MAX_EVENT) -> None:
         self._kept = bytearray()
+        self._longest = longest
 
     @property
     def rest(self) -> bytes:
@@ -31,7 +32,7 @@ class EventSplitter:
         return bytes(self._kept)
 
     def feed(self, data: bytes) -> bytes:
-        """As many whole events as there are, as they came. Raises UpstreamGarbled if one is longer than 1 MiB."""
+        """As many whole events as there are, as they came. Raises UpstreamGarbled if one is longer than `longest`."""
         kept = self._kept
         if not kept and data.endswith(_WHOLE):  # nearly always: writers flush after each event
             return data
@@ -40,8 +41,8 @@ class EventSplitter:
         end = _last_end(kept, start)
         whole = bytes(kept[:end])
         del kept[:end]
-        if len(kept) > MAX_EVENT:
-            raise UpstreamGarbled(f"a server-sent event is longer than {MAX_EVENT} bytes")
+        if len(kept) > self._longest:
+            raise UpstreamGarbled(f"a server-sent event is longer than {self._longest} bytes")
         return whole
 
 
