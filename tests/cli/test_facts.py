@@ -22,7 +22,26 @@ def test_models_as_json_tell_unknown_from_free(stand: Stand) -> None:
     fra, iad = model["endpoints"]
     assert fra["cached_usd_per_million"] == "0.01" and fra["per_request_usd"] == "0.00" and fra["simulated"]
     assert iad["input_usd_per_million"] is None and iad["price_source"] == ""
-    assert told["routes"] == [{"name": "chat", "candidates": ["qwen"], "objective": "interactive", "fallback": []}]
+    [route] = told["routes"]
+    assert (route["name"], route["candidates"], route["objective"]) == ("chat", ["qwen"], "interactive")
+
+
+def test_models_tell_all_that_is_sold(stand: Stand) -> None:
+    long = "{above: 200k, input: 6, output: 22, written: 8}"
+    stand.configure(
+        "sites: [{id: s}]\nendpoints:\n"
+        "- {id: a, site: s, model: m, url: 'http://h/v1', price: {input: 3, output: 15, written: 4, per_search: 0.01, "
+        f"steps: {long}, tiers: {{batch: {{factor: 0.5}}}}}}}}\n"
+        "- {id: b, site: s, model: m, url: 'http://h/v1', price: {per_audio_hour: 0.36}, operations: transcription}\n"
+    )
+    a, b = stand.run("models", "--json").told["models"][0]["endpoints"]
+    assert (a["written_usd_per_million"], a["per_search_usd"]) == ("4.00", "0.01") and "per_image_usd" not in a
+    assert a["steps"][0].items() >= {"above_tokens": 200_000, "written_usd_per_million": "8.00"}.items()
+    assert a["tiers"]["batch"]["input_usd_per_million"] == "1.50"
+    assert a["tiers"]["batch"]["steps"][0]["output_usd_per_million"] == "11.00"
+    assert (b["input_usd_per_million"], b["per_audio_hour_usd"]) == (None, "0.36")
+    table = [line.split() for line in stand.run("models").out.splitlines()]
+    assert ["b", "s", "-", "-", "-", "configuration", "131,072"] in table
 
 
 def test_models_need_no_books(stand: Stand) -> None:

@@ -90,8 +90,8 @@ groups:
         (ENDPOINT + "url2: x}", "intertie.yaml:2: unknown key 'url2' in endpoints[0] (did you mean url?)"),
         (
             ENDPOINT + "price: {input: 1}}",
-            "intertie.yaml:2: endpoints[0].price: a price is either `input` and `output` (dollars per million tokens) "
-            "or `per_hour`",
+            "intertie.yaml:2: endpoints[0].price: a price is either `input` and `output` (dollars per million tokens), "
+            "or by the piece, or `per_hour`",
         ),
         (
             ENDPOINT + "credential: env:NO_KEY}",

@@ -9,7 +9,7 @@ import pytest
 from intertie.config.document import configured
 from intertie.config.snapshot import Snapshot, pack, unpack
 from intertie.control.compile import Compiled, compile_document
-from intertie.control.endpoints import hourly_price
+from intertie.control.prices import hourly_price
 from intertie.core.endpoint import Speed
 from intertie.core.faults import ConfigFaults
 from intertie.core.principal import Meter, Principal, StoredKey
@@ -258,6 +258,19 @@ def test_what_is_odd_but_possible_is_a_warning(tmp_path: Path) -> None:
         "2: no endpoint serves model 'idle'",
         "4: no user is called 'ann' yet",
         "3: endpoint a has no price: callers with a budget are refused there",
+    ]
+
+
+def test_who_sells_tokens_without_a_price_for_them_is_told_so(tmp_path: Path) -> None:
+    made = compiled(
+        tmp_path,
+        "sites: [{id: s}]\nbudgets: [{on: 'model:m', usd: 1}]\nendpoints:\n"
+        "- {id: a, site: s, model: m, url: 'http://h/v1', price: {per_audio_hour: 0.36}}\n"
+        "- {id: b, site: s, model: m, url: 'http://h/v1', price: {per_audio_hour: 0.36}, operations: transcription}\n"
+        "- {id: c, site: s, model: m, url: 'http://h/v1', price: {per_request: 0.01}}\n",
+    )
+    assert [warning.problem for warning in made.warnings] == [
+        "endpoint a has no price for tokens, for chat, completions"
     ]
 
 

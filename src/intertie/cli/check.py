@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from intertie.cli.prices import price_told
 from intertie.cli.screen import complain, emit, out, show_table
 from intertie.config.document import configured
 from intertie.config.settings import environment
@@ -12,7 +13,6 @@ from intertie.control.compile import Compiled, compile_document
 from intertie.core.clock import SystemClock
 from intertie.core.endpoint import Endpoint
 from intertie.core.faults import ConfigFault, ConfigFaults
-from intertie.core.money import show_usd
 from intertie.policy.keys import PEPPER_BYTES
 
 
@@ -62,13 +62,10 @@ def summary(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
-    price = endpoint.price
     return {
         "endpoint": endpoint.id,
         "site": endpoint.site,
-        "input_usd_per_million": None if price is None else show_usd(price.input),
-        "output_usd_per_million": None if price is None else show_usd(price.output),
-        "price_source": "" if price is None else price.source,
+        **price_told(endpoint.price),
         "simulated": endpoint.simulated,
     }
 

@@ -7,6 +7,7 @@ from typing import Any
 import uvloop
 
 from intertie.cli.books import budget_told
+from intertie.cli.prices import price_told, token_columns
 from intertie.cli.screen import Json, emit, out, show_table
 from intertie.cli.stored import Gateway, On, compiled, opened
 from intertie.config.settings import Settings
@@ -15,7 +16,6 @@ from intertie.config.wishes import Document, GroupWish
 from intertie.control.budgets import BudgetState, budget_states
 from intertie.core.clock import SystemClock
 from intertie.core.endpoint import Endpoint
-from intertie.core.money import Nano, show_usd
 from intertie.core.principal import Meter, StoredKey
 from intertie.store.stored_keys import all_keys
 
@@ -139,16 +139,11 @@ def _model_told(name: str, endpoints: Sequence[Endpoint]) -> dict[str, Any]:
 
 
 def _endpoint_told(endpoint: Endpoint) -> dict[str, Any]:
-    price = endpoint.price
     return {
         "endpoint": endpoint.id,
         "site": endpoint.site,
         "operations": endpoint.operations,
-        "input_usd_per_million": _usd(price and price.input),
-        "output_usd_per_million": _usd(price and price.output),
-        "cached_usd_per_million": _usd(price and price.cached),
-        "per_request_usd": _usd(price and price.per_request),
-        "price_source": price.source if price else "",
+        **price_told(endpoint.price),
         "context": endpoint.context,
         "simulated": endpoint.simulated,
     }
@@ -169,10 +164,5 @@ def _show_models(served: Mapping[str, Sequence[Endpoint]], snapshot: Snapshot) -
 
 def _price_row(endpoint: Endpoint) -> tuple[object, ...]:
     price = endpoint.price
-    prices = ("unknown", "unknown", "-") if price is None else map(show_usd, (price.input, price.output, price.cached))
     note = [price.source if price else "-", *(["simulated"] if endpoint.simulated else [])]
-    return (endpoint.id, endpoint.site, *prices, ", ".join(note), f"{endpoint.context:,}")
-
-
-def _usd(amount: Nano | None) -> str | None:
-    return None if amount is None else show_usd(amount)
+    return (endpoint.id, endpoint.site, *token_columns(price), ", ".join(note), f"{endpoint.context:,}")

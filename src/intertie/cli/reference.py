@@ -84,10 +84,11 @@ def configuration_page() -> str:
     for section, field in fields_of(Sections).items():
         entry = get_args(field.type)[0]
         lines += [f"\n## {section}\n", f"{_summary(entry)}\n", *_table(entry, inner)]
-    for name, kind in sorted(inner.items()):
-        if name in fields_of(Sections):
-            continue  # told above, with its owner
-        lines += [f"\n## {name}\n", f"{_summary(kind)}\n", *_table(kind, {})]
+    told = set(fields_of(Sections))  # those are told above, with their owners
+    while untold := sorted(inner.keys() - told):
+        for name in untold:
+            lines += [f"\n## {name}\n", f"{_summary(inner[name])}\n", *_table(inner[name], inner)]
+        told.update(untold)
     return "\n".join(lines) + "\n"
 
 

@@ -90,6 +90,16 @@ def _share(text: str) -> float:
     return number
 
 
+def _thousandths(text: str) -> int:
+    try:
+        number = Decimal(text.strip()) * 1_000
+    except InvalidOperation:
+        raise ValueError from None
+    if not number.is_finite() or not 0 <= number <= 1_000_000 or number != number.to_integral_value():
+        raise ValueError
+    return int(number)
+
+
 def _switch(text: str) -> bool:
     word = text.lower()
     if word not in _TRUE + _FALSE:
@@ -148,6 +158,7 @@ NUMBER = Form("a number", _number)
 NOT_NEGATIVE = Form("a number of 0 or more", _not_negative)
 POSITIVE = Form("a number above 0", _positive)
 SHARE = Form("a number from 0 to 1", _share)
+FACTOR = Form("a factor from 0 to 1000 such as 0.5, with three decimal places at most", _thousandths)
 SWITCH = Form("true or false", _switch)
 USD = Form("an amount of dollars such as 15 or 0.25", parse_usd)
 TIME_ZONE = Form("a time zone such as Europe/Berlin", _zone)

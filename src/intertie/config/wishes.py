@@ -27,7 +27,9 @@ from intertie.config.forms import (
     Form,
     Name,
 )
+from intertie.config.price_wishes import PriceWish
 from intertie.config.tree import Place
+from intertie.config.wish import Wish
 from intertie.core.endpoint import Dialect, OnUnsupported, Operation, Origin, Quirk
 from intertie.core.principal import PeriodName
 from intertie.core.site import Tier
@@ -55,17 +57,6 @@ def _owner(text: str) -> Owner:
 
 
 OWNER = Form("an owner such as group:interns (key, user, group, project or model)", _owner)
-
-
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """What all entries share: `place` is where the entry begins, `marks` where each of its keys stands."""
-
-    place: Place = Place()
-    marks: dict[str, Place] = {}
-
-    def at_key(self, key: str) -> Place:
-        """Where a key of this entry stands, or where the entry begins if the key was not written."""
-        return self.marks.get(key, self.place)
 
 
 class BudgetWish(Wish, frozen=True, kw_only=True):
@@ -125,22 +116,6 @@ class AcceleratorWish(Wish, frozen=True, kw_only=True):
 
     type: Annotated[str, NAME, "A chip of the catalog, as `h100` or `l40s`."]
     count: Annotated[int, POSITIVE_COUNT, "How many of them one replica has."] = 1
-
-
-class PriceWish(Wish, frozen=True, kw_only=True):
-    """What an endpoint costs: dollars per million tokens, or dollars per hour of the machine."""
-
-    input: Annotated[int | None, USD, "Dollars per million prompt tokens."] = None
-    output: Annotated[int | None, USD, "Dollars per million completion tokens."] = None
-    cached: Annotated[int | None, USD, "Dollars per million prompt tokens read from cache; else as `input`."] = None
-    per_request: Annotated[int, USD, "Dollars per request, added once."] = 0
-    per_hour: Annotated[int | None, USD, "Dollars per hour, spread over tokens by speed at 50 % use."] = None
-
-    def __post_init__(self) -> None:
-        by_token = self.input is not None and self.output is not None
-        some = not (self.input is self.output is self.cached is None)
-        if by_token == (self.per_hour is not None) or some != by_token:
-            raise ValueError("a price is either `input` and `output` (dollars per million tokens) or `per_hour`")
 
 
 class SpeedWish(Wish, frozen=True, kw_only=True):
@@ -234,7 +209,9 @@ class CallerWish(OwnerWish, frozen=True, kw_only=True):
 
     models: Annotated[tuple[Name, ...] | None, "Models and routes that may be used; else all."] = None
     objective: Annotated[str, NAME, "How to choose when a request does not say."] = ""
-    weights: Annotated[Weighting, "Weights laid over those of the objective."] = {}
+    weights: Annotated[Weighting, "Weights laid over those of the objective."] = msgspec.field(
+        default_factory=dict[Axis, float]
+    )
     residency: Annotated[tuple[Name, ...], "Jurisdictions its data may be processed in; else anywhere."] = ()
     allow_unpriced: Annotated[bool, "Allow models without a price although a budget applies."] = False
 

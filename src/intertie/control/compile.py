@@ -13,11 +13,12 @@ from intertie.config.wishes import Document, ObjectiveWish
 from intertie.control.endpoints import endpoints_of, sites_of
 from intertie.control.findings import Findings
 from intertie.control.principals import meters_of, principals_of
-from intertie.core.endpoint import Endpoint
+from intertie.core.endpoint import Endpoint, Operation
 from intertie.core.faults import ConfigFault
 from intertie.core.plan import Objective, Weights
 from intertie.core.principal import StoredKey
 
+_BY_TOKEN: frozenset[Operation] = frozenset(("chat", "completions", "embeddings"))
 _SAME_NAME = frozenset(Settings.__struct_fields__) & frozenset(Snapshot.__struct_fields__)  # passed on as they are
 
 
@@ -122,6 +123,12 @@ def _check_prices(document: Document, endpoints: Mapping[str, Endpoint], finding
     if not document.budgets and not any(owner.budget for owner in owners):
         return
     for wish in document.endpoints:
-        if endpoints[wish.id].price is None:
+        price, sold = endpoints[wish.id].price, _BY_TOKEN.intersection(endpoints[wish.id].operations)
+        if price is None:
             hint = "give it a price, or say allow_unpriced: true where a budget applies"
             findings.warn(wish.place, f"endpoint {wish.id} has no price: callers with a budget are refused there", hint)
+        elif sold and price.worst(1, 1) is None:
+            hint = "give it a price for tokens, or say what it does in `operations`"
+            findings.warn(
+                wish.place, f"endpoint {wish.id} has no price for tokens, for {', '.join(sorted(sold))}", hint
+            )

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-import msgspec
-
 from intertie.catalog.accelerators import accelerators
 from intertie.catalog.carbon import gco2_per_kwh
 from intertie.catalog.engines import engines
@@ -11,15 +9,15 @@ from intertie.catalog.prices import price_of
 from intertie.catalog.regions import regions
 from intertie.config.fields import nearest
 from intertie.config.settings import Settings
-from intertie.config.wishes import Document, EndpointWish, ModelWish, PriceWish, SiteWish
+from intertie.config.wishes import Document, EndpointWish, ModelWish, SiteWish
 from intertie.control.findings import Findings
 from intertie.control.presets import filled, list_price_at, preset_of, site_of
+from intertie.control.prices import price_as_said
 from intertie.core.endpoint import Endpoint, Origin, Speed
 from intertie.core.money import Price
 from intertie.core.site import Site
 
 _HOME = Origin("https", "api.openai.com", 443, "/v1")  # where openai_chat is spoken when a provider's URL is left out
-_BUSY_SLOTS = 32
 _AS_WRITTEN = (
     "id", "site", "model", "credential", "max_connections", "simulated", "verify_tls", "region", "project",
     "api_version", "provider", "on_unsupported",
@@ -72,19 +70,6 @@ def endpoints_of(
     for name in models.keys() - {endpoint.model for endpoint in found.values()}:
         findings.warn(models[name].place, f"no endpoint serves model {name!r}")
     return found
-
-
-def hourly_price(per_hour: int, speed: Speed) -> Price:
-    """Dollars per hour of a machine, spread over the tokens it makes when half used.
-
-    Input: per_hour / (3600 · prefill_tps · 0.5): it prefills half of the time. Output: per_hour / (3600 · decode_tps ·
-    b) with b = half of its slots, of which 32 count at most, because the speed of one stream falls in larger batches.
-    Cached input is a tenth of input, as providers commonly ask: it takes memory but no prefill.
-    """
-    streams = max(1, min(speed.slots, _BUSY_SLOTS) // 2)
-    fresh = round(per_hour * 1_000_000 / (3_600 * speed.prefill_tps * 0.5))
-    output = round(per_hour * 1_000_000 / (3_600 * speed.decode_tps * streams))
-    return Price(input=fresh, output=output, cached=fresh // 10, source="per_hour at 50 % use")
 
 
 def _site(wish: SiteWish, findings: Findings) -> Site:
@@ -159,15 +144,7 @@ def _price(wish: EndpointWish, origin: Origin, speed: Speed, at: float) -> Price
     said = wish.price
     if said is None:
         return price_of(list_price_at(wish, origin), wish.upstream_model or wish.model, at)
-    if said.per_hour is not None:
-        return msgspec.structs.replace(hourly_price(said.per_hour, speed), per_request=said.per_request)
-    return _token_price(said)
-
-
-def _token_price(said: PriceWish) -> Price:
-    fresh, output = said.input or 0, said.output or 0
-    cached = fresh if said.cached is None else said.cached
-    return Price(input=fresh, output=output, cached=cached, per_request=said.per_request, source="configuration")
+    return price_as_said(said, speed)
 
 
 def _watts(wish: EndpointWish, findings: Findings) -> float | None:

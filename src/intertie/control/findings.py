@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from intertie.config.fields import nearest
 from intertie.config.tree import Place
-from intertie.config.wishes import Wish
+from intertie.config.wish import Wish
 from intertie.core.faults import ConfigFault, ConfigFaults
 
 W = TypeVar("W", bound=Wish)
