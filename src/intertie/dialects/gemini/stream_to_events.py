@@ -54,13 +54,21 @@ class GeminiReader:
 
     def ended(self) -> Iterable[Event]:
         """What is left, the usage, and `Ended` if all that began is finished."""
-        rest = self._splitter.rest
-        told = list(self._event(rest)) if data_of(rest) or (rest and not self._began) else []
+        told = self._last(self._splitter.rest)
         if self._usage is not None:
             told.append(Metered(self._usage, self._usage.tier))
         if self._choices and all(choice.finished for choice in self._choices.values()):
             told.append(Ended())
         return told
+
+    def _last(self, rest: bytes) -> list[Event]:
+        """The last empty line may be missing; what is no whole chunk then was cut off, if there was a stream at all."""
+        try:
+            return list(self._event(rest))
+        except UpstreamGarbled:
+            if self._began or data_of(rest):
+                return []
+            raise
 
     def _event(self, event: bytes) -> Iterator[Event]:
         data = data_of(event)

@@ -41,22 +41,32 @@ class GeminiWatch:
     def ended(self) -> bytes:
         """The tail held back. Raises StreamCut if a candidate that had begun was never finished."""
         rest = self._splitter.rest
-        if data := data_of(rest):  # the last empty line may be missing
-            self._finishes(data)
-            self._hold(rest)
+        if data_of(rest):
+            self._last(rest)
         elif rest and not self._seen and not is_event(rest):
             raise no_event(rest)
+        else:
+            self._hold(rest)
         self.done = self.done or (bool(self._finished) and self._seen <= self._finished)
         if not self.done:
-            raise StreamCut("The endpoint's stream ended before its end.")
+            raise _cut()
         return self.tail
+
+    def _last(self, event: bytes) -> None:
+        """The last empty line may be missing; what is no whole chunk then was cut off."""
+        try:
+            self._finishes(data_of(event))
+        except UpstreamGarbled:
+            raise _cut() from None
+        self._hold(event)
 
     def _passed(self, event: bytes) -> bytes:
         data = data_of(event)
         if not data and not is_event(event):
             raise no_event(event)
+        was_done = self.done
         held = bool(data) and self._finishes(data)
-        if self.done:
+        if was_done or (self.tail and not data):
             self._hold(event)
             return b""
         before, self.tail = self.tail, event if held else b""  # what was held back was not the last
@@ -68,7 +78,7 @@ class GeminiWatch:
             raise StreamCut("The endpoint went on behind its stream's end.")
 
     def _finishes(self, data: bytes) -> bool:
-        """Read a chunk: whether it finishes a candidate."""
+        """Read a chunk: whether it finishes a candidate, or says that there will be none."""
         try:
             chunk = read_chunk(data)
             reading = reading_of(chunk)
@@ -79,7 +89,7 @@ class GeminiWatch:
         self._heard.usage = together(self._heard.usage, reading.usage)
         finishes = self._count(chunk)
         self.done = self.done or bool(chunk.blocked) or len(self._finished) >= self._asked
-        return finishes
+        return finishes or bool(chunk.blocked)
 
     def _count(self, chunk: Chunk) -> bool:
         finishes = False
@@ -93,6 +103,10 @@ class GeminiWatch:
                 finishes = True
             self._heard.events += bool(candidate.content and candidate.content.parts)
         return finishes
+
+
+def _cut() -> StreamCut:
+    return StreamCut("The endpoint's stream ended before its end.")
 
 
 def together(before: Usage | None, now: Usage | None) -> Usage | None:
