@@ -46,7 +46,7 @@ class _Output(Shape):
 class _Body(Told, kw_only=True):
     output: _Output
     stop_reason: str
-    additional_model_response_fields: msgspec.Raw | None = None
+    additional_model_response_fields: msgspec.Raw = msgspec.Raw()
 
 
 _body = msgspec.json.Decoder(_Body).decode

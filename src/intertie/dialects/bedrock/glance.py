@@ -41,7 +41,7 @@ class Told(msgspec.Struct, rename="camel"):
 
 
 class _Glance(Told, kw_only=True):
-    output: msgspec.Raw | None = None
+    output: msgspec.Raw = msgspec.Raw()
     message: str | None = None
 
 
@@ -54,7 +54,7 @@ def glance(answer: bytes) -> Reading:
         found = _glance(answer)
     except (msgspec.DecodeError, RecursionError) as error:
         raise ValueError(str(error)) from None
-    if found.output is None and found.message is not None:
+    if not found.output and found.message is not None:
         return Reading(error=answer)
     return Reading(usage_of(found))
 

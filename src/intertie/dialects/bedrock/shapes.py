@@ -73,9 +73,9 @@ class Extra(Shape):
 _extra = msgspec.json.Decoder(Extra).decode
 
 
-def stop_text(additional: msgspec.Raw | None) -> str:
+def stop_text(additional: msgspec.Raw) -> str:
     """The stop sequence that came, "" where the model does not tell it."""
     try:
-        return (_extra(additional).stop_sequence or "") if additional is not None else ""
+        return (_extra(additional).stop_sequence or "") if additional else ""
     except msgspec.DecodeError:
         return ""

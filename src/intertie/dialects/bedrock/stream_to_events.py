@@ -28,7 +28,7 @@ _LONGEST_SEAL = 1024 * 1024
 
 class _Begin(Shape):
     tool_use: ToolUse | None = None
-    tool_result: msgspec.Raw | None = None
+    tool_result: msgspec.Raw = msgspec.Raw()
     image: Media | None = None
 
 
@@ -66,7 +66,7 @@ class _Stop(Shape):
 
 class _End(Shape):
     stop_reason: str
-    additional_model_response_fields: msgspec.Raw | None = None
+    additional_model_response_fields: msgspec.Raw = msgspec.Raw()
 
 
 _start = msgspec.json.Decoder(_Start)
@@ -136,7 +136,7 @@ class ConverseReader:
 
     def _begin(self, told: _Start) -> Iterator[Event]:
         index, start = told.content_block_index, told.start
-        if start.tool_result is not None or (start.tool_use is not None and start.tool_use.type):
+        if start.tool_result or (start.tool_use is not None and start.tool_use.type):
             self._add(index, _Open(-1, "tool_call"))  # the endpoint runs this tool itself
         elif start.tool_use is not None:
             use = start.tool_use
