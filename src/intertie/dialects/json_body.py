@@ -62,21 +62,23 @@ def write_fields(fields: Fields) -> bytes:
     return _encode(fields)
 
 
-def refuse(error: msgspec.DecodeError) -> NoReturn:
-    """Turn the decoder's complaint into the caller's: which field, what was expected."""
+def refuse(error: msgspec.DecodeError, where: str = "") -> NoReturn:
+    """Turn the decoder's complaint into the caller's: which field, what was expected.
+
+    `where` is the place (`tools[0]`) of a value that was decoded by itself.
+    """
     match = _at_field.match(str(error))
     message, field = (match.group(1), match.group(2)) if match else (str(error), None)
+    field = ".".join(name for name in (where, field) if name)
     if not isinstance(error, msgspec.ValidationError):
         raise InvalidRequest(f"The request body is not valid JSON: {error}", code="invalid_json") from None
     missing = re.search(r"missing required field `([^`]+)`", message)
     if missing:
-        raise InvalidRequest(
-            f"Missing required parameter: '{missing.group(1)}'.",
-            code="missing_required_parameter",
-            param=missing.group(1),
-        ) from None
-    where = f" for '{field}'" if field else ""
-    raise InvalidRequest(f"Invalid type{where}: {message}.", code="invalid_type", param=field or None) from None
+        name = f"{field}.{missing.group(1)}" if field else missing.group(1)
+        message = f"Missing required parameter: '{name}'."
+        raise InvalidRequest(message, code="missing_required_parameter", param=name) from None
+    at = f" for '{field}'" if field else ""
+    raise InvalidRequest(f"Invalid type{at}: {message}.", code="invalid_type", param=field or None) from None
 
 
 def depth(body: bytes) -> int:
