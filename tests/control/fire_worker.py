@@ -93,7 +93,7 @@ class Worker:
         self.sequence += 1
         sequence = self.sequence
         self.put("held", number=sequence, needs=amounts)
-        self.journal.admitted(Admitted(sequence, self.clock.wall(), "k", "u", "g", "p", "chat", "m", holds.charges))
+        self.journal.admitted(Admitted(sequence, self.clock.wall(), "k", "u", "g", "p", "chat", "m", holds.charges()))
         self.put("admitted", number=sequence)
         began, cost = time.monotonic(), int(hold * self.lots.random() ** 4)
         lasts = self.lots.uniform(0.0, 0.02)
@@ -106,7 +106,7 @@ class Worker:
             self.put("settling", number=sequence, cost=cost)
             row = Settled(
                 sequence, self.clock.wall(), "served", 200, "e", "s", "m", Usage(1, 1), cost, "list",
-                holds.charged(cost), 0.0, 0.0, 0.0, 1,
+                holds.charges(cost), 0.0, 0.0, 0.0, 1,
             )  # fmt: skip
             self.journal.settled(row)
             self.wallet.settle(holds, cost, 2)

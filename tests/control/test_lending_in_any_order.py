@@ -160,8 +160,9 @@ class LendingMachine(RuleBasedStateMachine):
 
         async def settle() -> None:
             holds = post.holds.pop(0)
-            cost = int(share * min(charge.amount for charge in holds.charges))
-            post.journal.extend((charge.account, charge.amount) for charge in post.wallet.settle(holds, cost, 0))
+            cost = int(share * min(charge.amount for charge in holds.charges()))
+            post.wallet.settle(holds, cost, 0)
+            post.journal.extend((charge.account, charge.amount) for charge in holds.charges(cost))
 
         if post.holds:
             self.do(settle())
@@ -209,7 +210,7 @@ class LendingMachine(RuleBasedStateMachine):
             for call in post.calls:
                 call.cancel()
             await asyncio.gather(*post.calls, return_exceptions=True)
-            interrupted = [(charge.account, charge.amount) for holds in post.holds for charge in holds.charges]
+            interrupted = [(charge.account, charge.amount) for holds in post.holds for charge in holds.charges()]
             await self.pay(post.name, [*post.journal, *interrupted])
             async with self.database.write() as connection:
                 await end_leases(connection, "here", post.name, self.clock.wall())

@@ -40,13 +40,14 @@ class Folder:
     async def run(self) -> None:
         """Fold, until cancelled."""
         while True:
+            before = self.folded
             try:
-                busy = await self.fold_some()
+                await self.fold_some()
             except StoreFault as fault:
                 log.warning("journals wait: %s", fault)
                 await asyncio.sleep(_PAUSE_S)
                 continue
-            if not busy:
+            if self.folded - before < STRETCH:  # less than a whole stretch: let it grow
                 await asyncio.sleep(_POLL_S)
 
     async def fold_some(self) -> bool:

@@ -1,5 +1,7 @@
 """A plan: which endpoints to try, in order, and why these."""
 
+from functools import cached_property
+
 import msgspec
 
 AXES = ("ttft", "cost", "affinity", "capacity", "proximity", "carbon")
@@ -47,7 +49,7 @@ class Dropped(msgspec.Struct, array_like=True, gc=False):
     reason: str
 
 
-class Plan(msgspec.Struct, array_like=True):
+class Plan(msgspec.Struct, array_like=True, dict=True):
     """The ordered choice. `order` holds endpoint ids, the first to be tried first.
 
     `probability` is that of the first pick under the random draw in the tolerance band (for off-policy evaluation);
@@ -62,3 +64,11 @@ class Plan(msgspec.Struct, array_like=True):
     relaxed: tuple[str, ...] = ()
     probability: float = 1.0
     reasons: tuple[str, ...] = ()
+
+    @cached_property
+    def packed(self) -> bytes:
+        """The plan as msgpack, as it is journalled; made once, so nothing of the plan changes afterwards."""
+        return _pack(self)
+
+
+_pack = msgspec.msgpack.Encoder().encode

@@ -14,10 +14,10 @@ from intertie.core.call import Fields
 from intertie.core.faults import InvalidRequest
 
 MAX_DEPTH = 64
+_SHORT = 8_192  # bytes
 
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
-_strings = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _BRACES = bytes.maketrans(b"[]", b"{}")
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _at_field = re.compile(r"^(.*?)(?: - at `\$\.?([^`]*)`)?$")
@@ -28,7 +28,7 @@ def read_fields(body: bytes) -> tuple[Fields, bytes]:
 
     Raises InvalidRequest if the body is no JSON object, is nested deeper than 64, or has a key twice at the top level.
     """
-    if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
+    if _may_be_deep(body):
         _refuse_depth(body)
     if not body.isascii():
         _refuse_broken_text(body)
@@ -39,9 +39,14 @@ def read_fields(body: bytes) -> tuple[Fields, bytes]:
     except RecursionError:
         raise _too_deep() from None
     canonical = _encode(fields)
-    if len(canonical) != len(body) and len(_compact(canonical)) != len(_compact(body)):
+    if len(canonical) != len(body) and _spaced(fields) != body and len(_compact(canonical)) != len(_compact(body)):
         _refuse_duplicates(body)
     return fields, canonical
+
+
+def _spaced(fields: Fields) -> bytes:
+    """The same top level as Python's `json` writes it: a body that equals this has no key twice."""
+    return b"{%b}" % b", ".join([b'"%b": %b' % (name.encode(), bytes(value)) for name, value in fields.items()])
 
 
 def _compact(body: bytes) -> bytes:
@@ -51,8 +56,8 @@ def _compact(body: bytes) -> bytes:
 
 def refuse_variants(fields: Fields, deciding: frozenset[str]) -> None:
     """Refuse a key that only its case tells from one that decides: some engines would read it as that one."""
-    for name in fields:
-        if name not in deciding and not (name.isascii() and name.islower()) and name.casefold() in deciding:
+    for name in fields.keys() - deciding:
+        if not (name.isascii() and name.islower()) and name.casefold() in deciding:
             message = f"The parameter '{name[:64]}' differs from '{name.casefold()}' only in its letters' case."
             raise InvalidRequest(message, code="duplicate_parameter", param=name.casefold())
 
@@ -83,7 +88,9 @@ def refuse(error: msgspec.DecodeError, where: str = "") -> NoReturn:
 
 def depth(body: bytes) -> int:
     """How deep arrays and objects are nested, brackets inside strings not counted; stops counting past `MAX_DEPTH`."""
-    brackets = _strings.sub(b"", body).translate(_BRACES, _NOT_BRACKETS)
+    if b"\\" in body:
+        body = body.replace(rb"\\", b"").replace(rb"\"", b"")
+    brackets = b"".join(body.split(b'"')[::2]).translate(_BRACES, _NOT_BRACKETS)
     levels = 0
     while brackets and levels <= MAX_DEPTH:
         shorter = brackets.replace(b"{}", b"")
@@ -91,6 +98,23 @@ def depth(body: bytes) -> int:
             break  # unbalanced: the decoder says so better
         brackets, levels = shorter, levels + 1
     return levels
+
+
+def _may_be_deep(body: bytes) -> bool:
+    """Whether brackets are opened so often that depth must be looked at. In a large body searching for the first few
+    leaps where counting walks.
+    """
+    if len(body) < _SHORT:
+        return body.count(b"{") + body.count(b"[") > MAX_DEPTH
+    for opener in (b"{", b"["):
+        at = -1
+        for _ in range(MAX_DEPTH // 2):
+            at = body.find(opener, at + 1)
+            if at < 0:
+                break
+        else:
+            return True
+    return False
 
 
 def _refuse_broken_text(body: bytes) -> None:

@@ -5,13 +5,15 @@ held until the request is settled, and written to the journal before anything is
 the estimate instead: what was really used counts in the end, and a rate exceeded once is made good within the minute.
 """
 
+from intertie.core.call import Call
 from intertie.core.faults import InvalidRequest, StoreFault
-from intertie.core.principal import Meter
+from intertie.core.principal import Meter, Principal
 from intertie.core.record import Admitted
 from intertie.gateway.live import Live
 from intertie.gateway.passage import Passage
+from intertie.gateway.terms import Terms
 from intertie.gateway.wallet import Holds
-from intertie.policy.routing.choice import resolve
+from intertie.policy.routing.choice import Choice, resolve
 from intertie.policy.routing.choose import worst_cost
 
 
@@ -20,13 +22,13 @@ async def admit(live: Live, passage: Passage) -> Holds:
     principal, call = passage.principal, passage.call
     assert principal is not None and call is not None
     wall, table = live.clock.wall(), live.tables[call.model]
-    meters, pays = live.meters_of(principal, call.model)
-    passage.choice = resolve(live.snapshot, table, principal, call, pays, wall)
-    needs = _needs(live, passage, meters) if meters else []
+    terms = passage.terms = live.terms_of(principal, call.model)
+    choice = passage.choice = resolve(live.snapshot, table, principal, call, terms.wants, wall)
+    needs = _needs(live, principal, call, choice, terms) if terms.meters else ()
     holds = live.wallet.take(needs, wall, live.clock.monotonic()) or await live.wallet.borrow(needs)
     row = Admitted(
         passage.sequence, wall, principal.key_id, principal.user, principal.group, principal.project,
-        call.operation, call.model, holds.charges, call.ask.tags, passage.choice.objective,
+        call.operation, call.model, holds.charges(), call.ask.tags, choice.wants.objective,
     )  # fmt: skip
     try:
         live.journal.admitted(row)
@@ -36,12 +38,11 @@ async def admit(live: Live, passage: Passage) -> Holds:
     return holds
 
 
-def _needs(live: Live, passage: Passage, meters: tuple[Meter, ...]) -> list[tuple[Meter, int]]:
-    call, choice, principal = passage.call, passage.choice, passage.principal
-    assert call is not None and choice is not None and principal is not None
+def _needs(live: Live, principal: Principal, call: Call, choice: Choice, terms: Terms) -> list[tuple[Meter, int]]:
     needs: list[tuple[Meter, int]] = []
-    for meter in meters:
-        if meter.kind == "usd":
+    for meter in terms.meters:
+        kind = meter.kind
+        if kind == "usd":
             cost = worst_cost(live.tables[call.model], choice, len(call.body), call.choices)
             if cost is None and not principal.allow_unpriced:
                 raise InvalidRequest(
@@ -49,7 +50,7 @@ def _needs(live: Live, passage: Passage, meters: tuple[Meter, ...]) -> list[tupl
                     code="model_unpriced", param="model",
                 )  # fmt: skip
             needs.append((meter, cost or 0))
-        elif meter.kind == "tokens":
+        elif kind == "tokens":
             output = live.snapshot.default_max_output if call.max_output is None else call.max_output
             needs.append((meter, call.prompt_tokens + output * call.choices))
         else:

@@ -1,5 +1,6 @@
 """The front door, the application of `wire.server`: which path means what, and how faults look before a request is."""
 
+from collections.abc import Awaitable
 from urllib.parse import unquote
 
 from intertie.core.faults import Fault, MethodNotAllowed, NotFound
@@ -32,12 +33,14 @@ class Front:
     def __init__(self, live: Live) -> None:
         self._live = live
 
-    async def __call__(self, request: Request, reply: Reply) -> None:
+    def __call__(self, request: Request, reply: Reply) -> Awaitable[None]:
         """Answer one request."""
         door = _DOORS.get(request.path)
         if door is not None and request.method == "POST":
-            await exchange(self._live, request, reply, door)
-            return
+            return exchange(self._live, request, reply, door)
+        return self._show(request, reply, door)
+
+    async def _show(self, request: Request, reply: Reply, door: Door | None) -> None:
         try:
             status, headers, body = self._page(request, door)
         except Fault as fault:

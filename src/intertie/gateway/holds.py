@@ -11,14 +11,38 @@ from intertie.core.record import Charge
 from intertie.policy.limits import Purse, purse_for
 
 
-class Lease:
-    """What this worker has of one account. `low` is the room under which more is asked for before it is needed."""
+def _lines(kind: bytes) -> bytes:
+    return b"x-ratelimit-limit-%b: %%d\r\nx-ratelimit-remaining-%b: %%d\r\nx-ratelimit-reset-%b: %%b\r\n" % (
+        (kind,) * 3
+    )
 
-    __slots__ = ("account", "low", "meter", "money", "purse", "queue", "refusal", "rest_until", "scarce", "until")
+
+_SHOWN: dict[MeterKind, bytes] = {"requests": _lines(b"requests"), "tokens": _lines(b"tokens")}
+
+
+class Lease:
+    """What this worker has of one account. `low` is the room under which more is asked for before it is needed;
+    `shown` the answer's header lines that tell where it stands.
+    """
+
+    __slots__ = (
+        "account",
+        "low",
+        "meter",
+        "money",
+        "purse",
+        "queue",
+        "refusal",
+        "rest_until",
+        "scarce",
+        "shown",
+        "until",
+    )
 
     def __init__(self, account: str, meter: Meter) -> None:
         self.account, self.meter = account, meter
         self.money = meter.kind == "usd"
+        self.shown = _SHOWN.get(meter.kind, b"")
         self.until = float("inf")
         self.purse: Purse = purse_for(meter.kind)
         self.queue: deque[Waiter] = deque()
@@ -37,19 +61,11 @@ class Holds:
         self.taken = taken
         self.open = True
 
-    @property
-    def pays(self) -> bool:
-        """Whether a budget is among them."""
-        return any(lease.money for lease, _ in self.taken)
-
-    @property
-    def charges(self) -> tuple[Charge, ...]:
-        """The money that the call may cost, per account: for the journal, before anything is spent."""
-        return tuple(Charge(lease.account, amount) for lease, amount in self.taken if lease.money)
-
-    def charged(self, cost_nano: int) -> tuple[Charge, ...]:
-        """What a call of this cost pays, per account."""
-        return tuple(Charge(lease.account, cost_nano) for lease, _ in self.taken if lease.money)
+    def charges(self, cost_nano: int | None = None) -> tuple[Charge, ...]:
+        """What a call of this cost pays, per account; without one, the money that it may cost at most."""
+        if cost_nano is None:
+            return tuple([Charge(lease.account, amount) for lease, amount in self.taken if lease.money])
+        return tuple([Charge(lease.account, cost_nano) for lease, _ in self.taken if lease.money])
 
     def others(self, *models: str) -> "Holds | None":
         """Take out, as holds of their own, what meters of other models than these hold; None if there are none."""

@@ -8,8 +8,6 @@ import asyncio
 from datetime import UTC, datetime
 from random import Random
 
-import msgspec
-
 from intertie.adapters.telemetry.counters import Meters
 from intertie.adapters.telemetry.requestlog import RequestLog
 from intertie.adapters.telemetry.spans import Spans
@@ -19,11 +17,12 @@ from intertie.core.clock import Clock
 from intertie.core.endpoint import Endpoint
 from intertie.core.ids import RequestId, WorkerId, request_id
 from intertie.core.plan import Plan
-from intertie.core.principal import Meter, Principal
+from intertie.core.principal import Principal
 from intertie.gateway.door import Door
 from intertie.gateway.lane import Lane
 from intertie.gateway.passage import Passage, View
 from intertie.gateway.reach import Reach
+from intertie.gateway.terms import Terms, terms_of
 from intertie.gateway.wallet import Wallet
 from intertie.policy.retry import RetryBudget
 from intertie.policy.routing.recent import Recent
@@ -31,8 +30,6 @@ from intertie.policy.routing.state import EndpointState, live_states
 from intertie.policy.routing.table import Table, build_table
 from intertie.store.journal import JournalWriter
 from intertie.wire.server import Request
-
-_pack_plan = msgspec.msgpack.Encoder().encode
 
 
 class Books:
@@ -68,7 +65,7 @@ class Live:
         self._lottery = lottery
         self._sequence = 0
         self._second, self._stamp = 0, ""
-        self._meters_of: dict[tuple[str, str], tuple[tuple[Meter, ...], bool]] = {}
+        self._terms: dict[tuple[str, str], Terms] = {}
         self._reach = reach
 
     def adopt(self, snapshot: Snapshot) -> None:
@@ -80,24 +77,17 @@ class Live:
         left = [lane.pool for lane in self.lanes.values() if id(lane.pool) not in kept]
         self.snapshot, self.tables, self.lanes, self.states = snapshot, tables, lanes, states
         self.view = View(tables, states, lanes, Recent())
-        self._meters_of = {}
+        self._terms = {}
         for pool in left:
             self._reach.leave(pool)
 
-    def meters_of(self, principal: Principal, model: str) -> tuple[tuple[Meter, ...], bool]:
-        """The meters that bind a principal when it uses a model, and whether money is among them.
-
-        Behind a route those of every candidate bind until it is known which one serves.
-        """
-        known = self._meters_of.get((principal.key_id, model))
-        if known is None:
-            of_any = [self.snapshot.meters[name] for name in principal.meters]
-            offers = self.tables[model].offers.values()
-            behind = {row.model for offer in offers for row in (*offer.rows, *offer.fallback)}
-            meters = tuple(meter for meter in of_any if meter.model in (None, model, *behind))
-            known = meters, any(meter.kind == "usd" for meter in meters)
-            self._meters_of[principal.key_id, model] = known
-        return known
+    def terms_of(self, principal: Principal, model: str) -> Terms:
+        """The terms on which a principal uses a model. Raises InvalidRequest if its own wishes make no sense."""
+        terms = self._terms.get((principal.key_id, model))
+        if terms is None:
+            terms = terms_of(self.snapshot, self.tables[model], principal)
+            self._terms[principal.key_id, model] = terms
+        return terms
 
     def next_name(self) -> RequestId:
         """The id of an answer that no passage stands behind."""
@@ -108,7 +98,7 @@ class Live:
         """A new passage, with the next sequence number of this worker."""
         self._sequence += 1
         self.in_flight += 1
-        passage = Passage(self.worker, self._sequence, request, door, self.view)
+        passage = Passage(request_id(self.worker, self._sequence), self._sequence, self.view, request, door)
         if self.spans is not None:
             headers = request.headers
             passage.trace = begin(headers.get(b"traceparent", b""), headers.get(b"tracestate", b""), self._lottery)
@@ -129,7 +119,7 @@ class Live:
 
     def pack_plan(self, plan: Plan | None) -> bytes:
         """The plan as it is journalled, for replay; empty if there is none or plans are not recorded."""
-        return _pack_plan(plan) if plan is not None and self.snapshot.record_plans else b""
+        return plan.packed if plan is not None and self.snapshot.record_plans else b""
 
     def _lane(self, endpoint: Endpoint, snapshot: Snapshot, state: EndpointState) -> Lane:
         site = snapshot.sites[endpoint.site]

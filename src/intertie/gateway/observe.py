@@ -75,4 +75,4 @@ def _add_row(line: Observation, row: Settled, passage: Passage) -> None:
     line.cost_nano, line.gco2 = row.cost_nano, row.gco2
     line.ttft_ms, line.duration_ms = int(row.ttft_s * 1_000), int(row.duration_s * 1_000)
     if passage.choice is not None:
-        line.objective = passage.choice.objective
+        line.objective = passage.choice.wants.objective

@@ -5,13 +5,16 @@ from it, whichever way the request ended.
 """
 
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
+
+import msgspec
 
 from intertie.adapters.telemetry.traceparent import TraceContext
 from intertie.core.call import Call
 from intertie.core.chat import Chat
 from intertie.core.faults import Fault
-from intertie.core.ids import WorkerId, request_id
+from intertie.core.ids import RequestId
 from intertie.core.money import Nano
 from intertie.core.plan import Plan
 from intertie.core.principal import Principal
@@ -19,6 +22,7 @@ from intertie.core.record import Settled
 from intertie.dialects.dialect import Conversion, Heard
 from intertie.gateway.door import Door
 from intertie.gateway.lane import Lane
+from intertie.gateway.terms import Terms
 from intertie.gateway.wallet import Holds
 from intertie.policy.routing.choice import Choice
 from intertie.policy.routing.recent import Recent
@@ -39,26 +43,23 @@ class View(NamedTuple):
     recent: Recent
 
 
-class Attempt:
+class Attempt(msgspec.Struct):
     """One endpoint being tried. Times are monotonic seconds; `first_byte` is 0 until it spoke.
 
     `sent` tells whether the endpoint was given the request at all; `heard` is what it told of usage so far.
     """
 
-    __slots__ = ("ended", "first_byte", "flight", "heard", "lane", "number", "sent", "started")
-
-    def __init__(self, lane: Lane, number: int, started: float) -> None:
-        self.lane = lane
-        self.number = number
-        self.started = started
-        self.first_byte = 0.0
-        self.ended = 0.0
-        self.sent = False
-        self.heard = Heard()
-        self.flight: Flight | None = None
+    lane: Lane
+    number: int
+    started: float
+    heard: Heard
+    first_byte: float = 0.0
+    ended: float = 0.0
+    sent: bool = False
+    flight: Flight | None = None
 
 
-class Passage:
+class Passage(msgspec.Struct):
     """See the module. `name` is the request's id; `body` a whole answer, or the tail of a stream that has begun.
 
     `status` is 0 until there is an answer; `trace` our span, where spans are wanted; `chat` the call in the words of
@@ -66,32 +67,27 @@ class Passage:
     that endpoint could not be told.
     """
 
-    __slots__ = (
-        "attempt", "body", "call", "chat", "choice", "conversion", "cost", "door", "dropped", "fault", "holds", "name",
-        "plan", "principal", "request", "row", "sequence", "status", "trace", "view",
-    )  # fmt: skip
-
-    def __init__(self, worker: WorkerId, sequence: int, request: Request, door: Door, view: View) -> None:
-        self.name = request_id(worker, sequence)
-        self.sequence = sequence
-        self.view = view
-        self.request = request
-        self.door = door
-        self.call: Call | None = None
-        self.chat: Chat | None = None
-        self.conversion: Conversion | None = None
-        self.dropped: list[str] = []
-        self.principal: Principal | None = None
-        self.choice: Choice | None = None
-        self.holds: Holds | None = None
-        self.plan: Plan | None = None
-        self.attempt: Attempt | None = None
-        self.fault: Fault | None = UNANSWERED
-        self.row: Settled | None = None
-        self.cost: Nano | None = None
-        self.status = 0
-        self.body = b""
-        self.trace: TraceContext | None = None
+    name: RequestId
+    sequence: int
+    view: View
+    request: Request
+    door: Door
+    call: Call | None = None
+    principal: Principal | None = None
+    terms: Terms | None = None
+    choice: Choice | None = None
+    holds: Holds | None = None
+    plan: Plan | None = None
+    attempt: Attempt | None = None
+    chat: Chat | None = None
+    conversion: Conversion | None = None
+    dropped: Sequence[str] = ()
+    fault: Fault | None = UNANSWERED
+    row: Settled | None = None
+    cost: Nano | None = None
+    status: int = 0
+    body: bytes = b""
+    trace: TraceContext | None = None
 
     @property
     def attempts(self) -> int:

@@ -35,11 +35,12 @@ def receive(request: Request, door: Door) -> Call:
 
 def with_headers(call: Call, headers: dict[bytes, bytes]) -> Call:
     """The call with what `x-intertie-*` headers ask; a header weighs more than the body's `intertie` object."""
-    asked = [name for name in headers if name.startswith(_PREFIX)]
-    if not asked:
+    if _PREFIX not in b" ".join(headers):
         return call
     ask = call.ask
-    for name in asked:
+    for name in headers:
+        if not name.startswith(_PREFIX):
+            continue
         field = name[len(_PREFIX) :].decode("latin-1")
         reader = _READERS.get(field)
         if reader is not None:

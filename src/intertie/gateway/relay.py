@@ -7,24 +7,22 @@ callbacks (`wire.relay.Stream`) without waking this coroutine.
 
 import asyncio
 from collections.abc import Callable
-from typing import TypeVar
 
 from intertie.core.answers import fault_of, refused_us, told_under_200
 from intertie.core.faults import Fault, StaleConnection, Unsupported, UpstreamGarbled
 from intertie.core.usage import Usage
+from intertie.dialects.dialect import Heard
 from intertie.gateway.lane import Lane
 from intertie.gateway.live import Live
 from intertie.gateway.passage import Attempt, Passage, now
 from intertie.gateway.returning import returned, watch
 from intertie.policy.retry import may_retry
 from intertie.wire.client import Connection
-from intertie.wire.relay import Answer, Collect, Stream
+from intertie.wire.relay import Collect, Stream
 from intertie.wire.server import Reply
 
 Write = Callable[[Passage, Lane], bytes]
 Begin = Callable[[Live, Passage], tuple[int, bytes]]
-
-Heard = TypeVar("Heard")
 
 
 async def relay(live: Live, passage: Passage, reply: Reply, write: Write, begin: Begin) -> None:
@@ -43,7 +41,7 @@ async def relay(live: Live, passage: Passage, reply: Reply, write: Write, begin:
         except Unsupported as fault:
             failure = failure or fault  # another endpoint's dialect may have a way to say it
             continue
-        attempt = passage.attempt = Attempt(lane, passage.attempts + 1, now())
+        attempt = passage.attempt = Attempt(lane, passage.attempts + 1, now(), Heard())
         flight = lane.state.dispatched(attempt.started, call.prompt_tokens, passage.expected_ttft_s())
         attempt.flight = flight
         try:
@@ -69,44 +67,30 @@ async def relay(live: Live, passage: Passage, reply: Reply, write: Write, begin:
 
 async def _try(live: Live, passage: Passage, reply: Reply, message: bytes, begin: Begin) -> None:
     """One attempt; a pooled connection that proves to have gone stale is replaced once, which counts for nothing."""
-    lane = passage.lane
-    connection = lane.pool.idle() or await lane.pool.connect()
+    call, attempt, pool = passage.call, passage.attempt, passage.lane.pool
+    assert call is not None and attempt is not None
+    speak = _stream if call.stream else _collect
+    connection = pool.idle() or await pool.connect()
+    attempt.sent = True
     try:
-        await _exchange(live, passage, reply, connection, message, begin)
+        await speak(live, passage, reply, connection, message, begin)
     except StaleConnection:
-        connection = await lane.pool.connect()
-        await _exchange(live, passage, reply, connection, message, begin)
+        await speak(live, passage, reply, await pool.connect(), message, begin)
 
 
-async def _exchange(
+async def _collect(
     live: Live, passage: Passage, reply: Reply, connection: Connection, message: bytes, begin: Begin
 ) -> None:
-    call, attempt = passage.call, passage.attempt
-    assert call is not None and attempt is not None
-    attempt.sent = True
-    if call.stream:
-        await _stream(live, passage, reply, connection, message, begin)
-    else:
-        await _collect(live, passage, connection, message)
-
-
-async def _heard(connection: Connection, answer: asyncio.Future[Heard]) -> Heard:
-    """Wait for an answer. Who is cancelled meanwhile closes the connection, unless it is free and maybe lent again."""
-    try:
-        return await answer
-    except asyncio.CancelledError:
-        if answer.cancelled():
-            connection.cancel()
-        raise
-
-
-async def _collect(live: Live, passage: Passage, connection: Connection, message: bytes) -> None:
     """A whole answer: nothing leaves before it is complete and understood, so failover stays possible."""
     limits, attempt = live.snapshot.upstream, passage.attempt
     assert attempt is not None
     sink = Collect(live.loop, limits.max_answer_bytes)
     connection.exchange(message, sink, limits.answer_timeout_s, limits.idle_stream_timeout_s)
-    answer: Answer = await _heard(connection, sink.answered)
+    try:
+        answer = await sink.answered
+    except asyncio.CancelledError:
+        connection.leave(sink)
+        raise
     if not 200 <= answer.status < 300:
         raise refused_us(fault_of(answer.status, answer.headers, answer.body))
     attempt.heard.usage = _glance(passage, answer.body)
@@ -145,8 +129,11 @@ async def _stream(
     sink = Stream(live.loop, reply, connection, through, first, limits.max_answer_bytes)
     connection.exchange(message, sink, limits.first_byte_timeout_s, limits.idle_stream_timeout_s)
     try:
-        end = await _heard(connection, sink.done)
+        end = await sink.done
         attempt.ended, passage.body = end.ended, end.tail
+    except asyncio.CancelledError:
+        connection.leave(sink)
+        raise
     except Fault as fault:
         if not through.done:
             raise refused_us(fault) from None

@@ -8,7 +8,7 @@ from intertie.core.faults import Draining, Fault, RateLimited, UpstreamRefused
 from intertie.core.ids import RequestId
 from intertie.core.money import NANO_PER_USD
 from intertie.dialects.dialect import Inbound
-from intertie.gateway.holds import Lease
+from intertie.gateway.holds import Holds
 from intertie.gateway.live import Live
 from intertie.gateway.passage import Passage
 from intertie.policy.routing.affinity import sign, tenant
@@ -19,6 +19,7 @@ _SHOWN = ("requests", "tokens")
 JSON = b"content-type: application/json\r\n"
 _TEXT = b"content-type: text/plain; charset=utf-8\r\n"
 _LIMIT = b"x-ratelimit-limit-%b: %d\r\nx-ratelimit-remaining-%b: %d\r\nx-ratelimit-reset-%b: %b\r\n"
+_SERVED = b"x-request-id: %b\r\n%bx-intertie-ttft-ms: %d\r\nx-intertie-attempts: %d\r\n"
 _EVENTS = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
 
 
@@ -65,22 +66,31 @@ def refusal(fault: Fault, inbound: Inbound, request: RequestId) -> tuple[int, by
 
 
 def _headers(live: Live, passage: Passage) -> bytes:
-    lines = b"x-request-id: %b\r\n" % passage.name.encode()
-    attempt = passage.attempt
-    if attempt is not None:
-        ttft_ms = (attempt.first_byte - attempt.started) * 1000 if attempt.first_byte else 0
-        marks = attempt.lane.marks
-        lines += b"%bx-intertie-ttft-ms: %d\r\nx-intertie-attempts: %d\r\n" % (marks, ttft_ms, attempt.number)
+    name, attempt, cost = passage.name.encode(), passage.attempt, passage.cost
+    if attempt is None:
+        lines = b"x-request-id: %b\r\n" % name
+    else:
+        ttft_ms = (attempt.first_byte - attempt.started) * 1_000 if attempt.first_byte else 0
+        lines = _SERVED % (name, attempt.lane.marks, ttft_ms, attempt.number)
+    if cost is not None:
+        lines += b"x-intertie-cost-usd: %d.%09d\r\n" % (cost // NANO_PER_USD, cost % NANO_PER_USD)
     if passage.plan is not None and passage.plan.relaxed:
         lines += b"x-intertie-relaxed: %b\r\n" % ", ".join(passage.plan.relaxed).encode()
-    if passage.cost is not None:
-        lines += b"x-intertie-cost-usd: %d.%09d\r\n" % divmod(passage.cost, NANO_PER_USD)
+    if passage.dropped:
+        lines += b"x-intertie-dropped: %b\r\n" % ", ".join(passage.dropped).encode("ascii", "replace")
     if passage.call is not None and passage.call.ask is not NO_ASK:
         lines += _asked_for(live, passage)
-    if passage.holds is not None:
-        for lease, _ in passage.holds.taken:
-            if lease.meter.kind in _SHOWN:
-                lines += _standing(lease)
+    return lines + _standings(passage.holds) if passage.holds else lines
+
+
+def _standings(holds: Holds) -> bytes:
+    """Where limits stand, counting this worker's own use; what was used is back after a minute at the latest."""
+    lines = b""
+    for lease, _ in holds.taken:
+        if lease.shown:
+            purse, cap = lease.purse, lease.meter.cap
+            used = purse.granted - purse.returned - purse.room  # spent and held
+            lines += lease.shown % (cap, cap - used if used < cap else 0, b"1m0s" if used else b"0s")
     return lines
 
 
@@ -96,20 +106,12 @@ def _asked_for(live: Live, passage: Passage) -> bytes:
     return lines
 
 
-def _standing(lease: Lease) -> bytes:
-    """Where a limit stands, counting this worker's own use; what was used is back after a minute at the latest."""
-    purse, kind, cap = lease.purse, lease.meter.kind.encode(), lease.meter.cap
-    used = purse.granted - purse.returned - purse.room  # spent and held
-    return _LIMIT % (kind, cap, kind, cap - used if used < cap else 0, kind, b"1m0s" if used else b"0s")
-
-
 def _limits(live: Live, passage: Passage) -> bytes:
     """Where the limits stand that had no room for the request."""
-    call, principal = passage.call, passage.principal
-    if call is None or principal is None or passage.view is not live.view:
+    if passage.terms is None or passage.view is not live.view:
         return b""
     lines = b""
-    for meter in live.meters_of(principal, call.model)[0]:
+    for meter in passage.terms.meters:
         if meter.kind in _SHOWN:
             standing, kind = live.wallet.standing(meter), meter.kind.encode()
             reset = b"%ds" % -(-standing.reset_s // 1)

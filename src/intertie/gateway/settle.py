@@ -6,6 +6,7 @@ Synchronous on purpose: with nothing to wait for, neither a cancel nor another r
 from intertie.core.faults import CallerLeft, Draining, StoreFault, UpstreamFault
 from intertie.core.record import Outcome, Settled
 from intertie.core.usage import NOTHING, Usage
+from intertie.gateway.holds import Holds
 from intertie.gateway.live import Live
 from intertie.gateway.passage import Attempt, Passage, now
 
@@ -22,11 +23,10 @@ def settle(live: Live, passage: Passage) -> None:
     usage = used(passage)
     price = attempt.lane.endpoint.price if attempt else None
     cost = 0 if usage is NOTHING else price.of(usage) if price else None
-    if usage.estimated and cost is not None and holds.charges:
-        cost = min(cost, holds.charges[0].amount)  # our own guess never costs more than what was set aside
-    served = attempt.lane.endpoint.model if attempt else ""
-    if (others := holds.others(call.model, served)) is not None:
-        live.wallet.release(others)  # of the route's candidates that did not serve
+    if usage.estimated and cost is not None and (held := holds.charges()):
+        cost = min(cost, held[0].amount)  # our own guess never costs more than what was set aside
+    if passage.terms is not None and passage.terms.narrow:
+        _spare(live, passage, holds)
     try:
         row = _row(live, passage, usage, cost)
         live.journal.settled(row)
@@ -37,6 +37,14 @@ def settle(live: Live, passage: Passage) -> None:
     finally:
         if holds.open:
             live.wallet.forfeit(holds)
+
+
+def _spare(live: Live, passage: Passage, holds: Holds) -> None:
+    """Release what the meters of a route's candidates hold that did not serve."""
+    assert passage.call is not None
+    served = passage.attempt.lane.endpoint.model if passage.attempt else ""
+    if (others := holds.others(passage.call.model, served)) is not None:
+        live.wallet.release(others)
 
 
 def _row(live: Live, passage: Passage, usage: Usage, cost: int | None) -> Settled:
@@ -56,7 +64,7 @@ def _row(live: Live, passage: Passage, usage: Usage, cost: int | None) -> Settle
         usage,
         cost,
         price.source if price else "",
-        holds.charged(cost or 0),
+        holds.charges(cost or 0),
         first_token_s(attempt),
         now() - passage.request.received,
         lane.footprint_g(usage) if lane else 0.0,

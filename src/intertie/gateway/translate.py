@@ -17,9 +17,9 @@ _FORWARDED = (b"traceparent", b"tracestate")
 
 def translate(passage: Passage, lane: Lane) -> bytes:
     """The whole HTTP message for one endpoint. Raises Unsupported if its dialect has no way to say what was asked."""
-    call, holds, outbound = passage.call, passage.holds, lane.outbound
-    assert call is not None and holds is not None
-    bound = lane.endpoint.max_output if call.max_output is None and holds.pays else None
+    call, terms, outbound = passage.call, passage.terms, lane.outbound
+    assert call is not None and terms is not None
+    bound = lane.endpoint.max_output if call.max_output is None and terms.paid else None
     if outbound.speaks == call.dialect and outbound.pass_on is not None:
         passage.chat = passage.conversion = None
         body = outbound.pass_on(call, lane.endpoint, bound)

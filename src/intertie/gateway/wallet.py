@@ -23,7 +23,6 @@ from intertie.core.faults import Fault, LenderAway
 from intertie.core.ids import WorkerId
 from intertie.core.lending import Borrow, Hello, Lent, Recall, Refusal, Return, Want
 from intertie.core.principal import Meter
-from intertie.core.record import Charge
 from intertie.gateway.holds import Holds, Lease, Standing, Waiter
 from intertie.policy.budget import period_of
 from intertie.policy.refusals import budget_fault, is_spent, limit_fault
@@ -107,14 +106,13 @@ class Wallet:
             raise LenderAway("Budgets and limits cannot be checked now.", retry_after=1.0)
         return waiter.future.result()
 
-    def settle(self, holds: Holds, cost_nano: int, tokens: int) -> tuple[Charge, ...]:
-        """Close the holds of a call that cost so much and used so many tokens; what it pays, per account."""
+    def settle(self, holds: Holds, cost_nano: int, tokens: int) -> None:
+        """Close the holds of a call that cost so much and used so many tokens."""
         holds.close()
         now = self._clock.monotonic()
         for lease, amount in holds.taken:
             lease.purse.settle(amount, cost_nano if lease.money else tokens, now)
         self._make_use(holds, now)
-        return holds.charged(cost_nano)
 
     def release(self, holds: Holds) -> None:
         """Close the holds of a call that spent nothing. Limits on requests count it all the same."""

@@ -141,6 +141,11 @@ class Connection(asyncio.Protocol):
         self._sink = None
         self._close()
 
+    def leave(self, sink: Sink) -> None:
+        """The sink wants no more: close at once, unless its answer was whole: then another's may be under way."""
+        if self._sink is sink:
+            self.cancel()
+
     def pause(self) -> None:
         """Stop reading: whoever the answer is for cannot take more now. Its silence is not the endpoint's."""
         if not self._paused and self._sink is not None and not self.closed:

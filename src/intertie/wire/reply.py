@@ -5,7 +5,7 @@ waits for a coroutine to be woken.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 import msgspec
@@ -49,7 +49,7 @@ class Application(Protocol):
         """Refuse a large, chunked or expecting request by its head alone, before its body is read; None lets it in."""
         ...
 
-    async def __call__(self, request: Request, reply: "Reply") -> None:
+    def __call__(self, request: Request, reply: "Reply") -> Awaitable[None]:
         """Answer one request. Cancelled when the caller leaves before the reply is finished."""
         ...
 
@@ -120,18 +120,18 @@ class Reply:
         assert not self.started, "one answer to one request"
         self.started = self.finished = True
         if not self.gone:
-            if status in BODILESS:
-                head = b"%b%b%b%b\r\n" % (status_line(status), self._port.date_line, headers, self._connection_line())
-                body = b""
-            else:
-                head = b"%b%b%bcontent-length: %d\r\n%b\r\n" % (
-                    status_line(status), self._port.date_line, headers, len(body), self._connection_line(),
-                )  # fmt: skip
+            first, date, last = status_line(status), self._port.date_line, self._connection_line()
+            length = len(body)
             if self._framing == HEAD_ONLY:
                 body = b""
-            if len(body) <= ONE_WRITE:
-                self._transport.write(head + body)
+            if status in BODILESS:
+                self._transport.write(b"%b%b%b%b\r\n" % (first, date, headers, last))
+            elif length <= ONE_WRITE:
+                self._transport.write(
+                    b"%b%b%bcontent-length: %d\r\n%b\r\n%b" % (first, date, headers, length, last, body)
+                )
             else:
+                head = b"%b%b%bcontent-length: %d\r\n%b\r\n" % (first, date, headers, length, last)
                 self._transport.writelines((head, body))
         self._answered(self)
 

@@ -5,7 +5,7 @@ from intertie.core.endpoint import Endpoint, Origin
 from intertie.core.money import NANO_PER_USD, Price
 from intertie.core.plan import Plan, Weights
 from intertie.core.site import Site
-from intertie.policy.routing.choice import Choice
+from intertie.policy.routing.choice import Choice, Wants
 from intertie.policy.routing.choose import choose
 from intertie.policy.routing.state import EndpointState, live_states
 from intertie.policy.routing.table import Table, build_table
@@ -74,8 +74,9 @@ def world(known: Snapshot, name: str = "m") -> tuple[Table, dict[str, EndpointSt
 
 
 def asking(**facts) -> Choice:
-    wanted = {"operation": "chat", "prompt_tokens": 400, "objective": "test", "weights": EVEN, "slo_s": 2.0}
-    return Choice(**{**wanted, **facts})
+    of_wants = {name: facts.pop(name) for name in Wants.__struct_fields__ if name in facts}
+    wants = Wants(**{"objective": "test", "weights": EVEN, "slo_s": 2.0, **of_wants})
+    return Choice(**{"operation": "chat", "prompt_tokens": 400, "wants": wants, **facts})
 
 
 def only(axis: str) -> Weights:

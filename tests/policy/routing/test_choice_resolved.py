@@ -4,12 +4,12 @@ import pytest
 from routing_world import EVEN, endpoint, pair, site, snapshot, world
 
 from intertie.config.snapshot import Route
-from intertie.core.call import Ask, Call
+from intertie.core.call import NO_ASK, Ask, Call
 from intertie.core.faults import InvalidRequest
 from intertie.core.plan import AXES, Objective, Weights
 from intertie.core.principal import Principal
 from intertie.policy.routing.affinity import name_digest, sign, tenant
-from intertie.policy.routing.choice import Choice, resolve
+from intertie.policy.routing.choice import Choice, resolve, wants_of
 
 WALL = 1_790_000_000.0
 KNOWN = snapshot(
@@ -27,20 +27,23 @@ SOMEONE = Principal("k", "key")
 
 def resolved(ask: Ask | None = None, principal: Principal = SOMEONE, name: str = "m", **facts) -> Choice:
     call = Call("chat", name, b"{}", prompt_tokens=10, ask=ask or Ask(), **facts)
-    return resolve(KNOWN, world(KNOWN, name)[0], principal, call, facts.pop("under_budget", False), WALL)
+    table = world(KNOWN, name)[0]
+    return resolve(
+        KNOWN, table, principal, call, wants_of(table, principal, NO_ASK, facts.pop("under_budget", False)), WALL
+    )
 
 
 def test_the_request_goes_before_the_principal_before_the_route_before_the_default() -> None:
     economist = Principal("k", "key", objective="economy")
-    assert resolved().objective == "economy"
-    assert resolved(name="r").objective == "realtime"
-    assert resolved(name="r", principal=economist).objective == "economy"
-    assert resolved(Ask(objective="realtime"), economist).objective == "realtime"
+    assert resolved().wants.objective == "economy"
+    assert resolved(name="r").wants.objective == "realtime"
+    assert resolved(name="r", principal=economist).wants.objective == "economy"
+    assert resolved(Ask(objective="realtime"), economist).wants.objective == "realtime"
 
 
 def test_weights_are_laid_over_each_other_axis_by_axis_and_sum_to_one() -> None:
     choice = resolved(Ask(weights={"cost": 1.0}), Principal("k", "key", weights={"cost": 9.0, "ttft": 0.8}))
-    assert choice.weights == Weights(ttft=0.4, cost=0.5, carbon=0.1)
+    assert choice.wants.weights == Weights(ttft=0.4, cost=0.5, carbon=0.1)
 
 
 @pytest.mark.parametrize(
@@ -67,17 +70,17 @@ def test_an_unknown_objective_is_refused_with_those_there_are() -> None:
 
 
 def test_the_latency_target_is_the_requests_or_the_objectives() -> None:
-    assert resolved().slo_s == 9.0
-    assert resolved(Ask(slo_ttft_ms=150)).slo_s == 0.15
+    assert resolved().wants.slo_s == 9.0
+    assert resolved(Ask(slo_ttft_ms=150)).wants.slo_s == 0.15
     for wrong in (0.0, -5.0, float("nan"), float("inf")):
         with pytest.raises(InvalidRequest, match="above 0"):
             resolved(Ask(slo_ttft_ms=wrong))
 
 
 def test_of_two_spend_caps_the_lower_holds() -> None:
-    assert resolved().max_cost_nano == 5_000_000
-    assert resolved(Ask(max_cost_usd="0.001")).max_cost_nano == 1_000_000
-    assert resolved(Ask(max_cost_usd="1")).max_cost_nano == 5_000_000
+    assert resolved().wants.max_cost_nano == 5_000_000
+    assert resolved(Ask(max_cost_usd="0.001")).wants.max_cost_nano == 1_000_000
+    assert resolved(Ask(max_cost_usd="1")).wants.max_cost_nano == 5_000_000
     with pytest.raises(InvalidRequest, match="not an amount") as caught:
         resolved(Ask(max_cost_usd="cheap"))
     assert caught.value.param == "intertie.max_cost_usd"
@@ -85,13 +88,13 @@ def test_of_two_spend_caps_the_lower_holds() -> None:
 
 def test_residency_of_principal_and_request_both_hold() -> None:
     principal = Principal("k", "key", residency=("EU",))
-    assert resolved(Ask(residency=("DE", "FR")), principal).residency == (("EU",), ("DE", "FR"))
-    assert resolved().residency == ()
+    assert resolved(Ask(residency=("DE", "FR")), principal).wants.residency == (("EU",), ("DE", "FR"))
+    assert resolved().wants.residency == ()
 
 
 def test_who_may_use_a_route_may_use_what_it_stands_for() -> None:
-    assert resolved(principal=Principal("k", "key", models=frozenset({"r"})), name="r").permitted is None
-    assert resolved(principal=Principal("k", "key", models=frozenset({"x"})), name="r").permitted == {"x"}
+    assert resolved(principal=Principal("k", "key", models=frozenset({"r"})), name="r").wants.permitted is None
+    assert resolved(principal=Principal("k", "key", models=frozenset({"x"})), name="r").wants.permitted == {"x"}
 
 
 def test_a_session_is_the_endpoint_of_a_token_or_the_digest_of_a_name() -> None:
@@ -103,14 +106,14 @@ def test_a_session_is_the_endpoint_of_a_token_or_the_digest_of_a_name() -> None:
 
 
 def test_who_may_go_without_prices_is_not_held_to_them() -> None:
-    call, table = Call("chat", "m", b"{}"), world(KNOWN)[0]
-    assert resolve(KNOWN, table, SOMEONE, call, True, WALL).under_budget
-    assert not resolve(KNOWN, table, Principal("k", "key", allow_unpriced=True), call, True, WALL).under_budget
+    table = world(KNOWN)[0]
+    assert wants_of(table, SOMEONE, NO_ASK, True).under_budget
+    assert not wants_of(table, Principal("k", "key", allow_unpriced=True), NO_ASK, True).under_budget
 
 
 def test_a_snapshot_without_objectives_is_balanced() -> None:
     known = pair()
-    choice = resolve(known, world(known)[0], SOMEONE, Call("chat", "m", b"{}"), False, WALL)
-    assert choice.objective == "balanced"
-    assert sum(getattr(choice.weights, axis) for axis in AXES) == pytest.approx(1.0)
+    wants = wants_of(world(known)[0], SOMEONE, NO_ASK, False)
+    assert wants.objective == "balanced"
+    assert sum(getattr(wants.weights, axis) for axis in AXES) == pytest.approx(1.0)
     assert sum(getattr(EVEN, axis) for axis in AXES) == pytest.approx(1.0)

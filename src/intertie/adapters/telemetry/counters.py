@@ -129,7 +129,7 @@ class Meters:
 
     def __init__(self, process: str) -> None:
         self._process = process
-        self._series: dict[SeriesLabels, Series] = {}
+        self._series: dict[tuple[str, str, str, str, str, int], Series] = {}  # by SeriesLabels, which are such tuples
         self._refusals: dict[str, int] = {}
         self._faults: dict[str, int] = {}
         self.gauges = Gauges()
@@ -138,8 +138,8 @@ class Meters:
 
     def ended(self, model: str, operation: str, group: str, row: Settled) -> None:
         """Count a request that had been admitted, however it ended."""
-        labels = SeriesLabels(model, row.endpoint, group, operation, row.outcome, row.status // 100)
-        series = self._series.get(labels) or self._new(labels)
+        key = (model, row.endpoint, group, operation, row.outcome, row.status // 100)
+        series = self._series.get(key) or self._new(SeriesLabels(*key))
         usage = row.usage
         series.requests += 1
         series.retries += row.attempts - 1 if row.attempts > 1 else 0
@@ -172,7 +172,7 @@ class Meters:
         return _encode(
             Reading(
                 process=self._process,
-                series=list(self._series.items()),
+                series=[(SeriesLabels(*key), series) for key, series in self._series.items()],
                 refusals=self._refusals,
                 faults=self._faults,
                 gauges=self.gauges,

@@ -16,8 +16,6 @@ _AFFINITY_BYTES = 256  # what conversations share at their beginning, as much as
 _MAX_CHOICES = 128
 _LONGEST_NAME = 256
 
-_ABSENT = msgspec.Raw()
-
 
 class _StreamOptions(msgspec.Struct):
     include_usage: bool | None = False
@@ -27,9 +25,6 @@ class _Peek(msgspec.Struct):
     """The fields that decide; everything else is left alone."""
 
     model: str
-    messages: msgspec.Raw = _ABSENT
-    prompt: msgspec.Raw = _ABSENT
-    input: msgspec.Raw = _ABSENT
     stream: bool | None = False
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
@@ -46,7 +41,9 @@ _encode = msgspec.json.Encoder().encode
 _CONTENT: dict[Operation, str] = {"chat": "messages", "completions": "prompt", "embeddings": "input"}
 _OPENERS = {"messages": b"[", "prompt": b'["', "input": b'["'}
 _TRUE = msgspec.Raw(b"true")
-_DECIDING = frozenset(field.encode_name for field in msgspec.structs.fields(_Peek))
+_PEEKED = frozenset(field.encode_name for field in msgspec.structs.fields(_Peek))
+_DECIDING = _PEEKED.union(_CONTENT.values())
+_LARGE = 4_096  # bytes; above, it pays to leave the content out before looking at the rest once more
 
 
 def peek(operation: Operation, body: bytes, model: str = "") -> Call:
@@ -54,10 +51,10 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
     fields, canonical = read_fields(body)
     refuse_variants(fields, _DECIDING)
     try:
-        seen = _peek(canonical)
+        seen = _peek(canonical if len(canonical) < _LARGE else _small(fields))
     except msgspec.DecodeError as error:
         refuse(error)
-    content = _content(operation, seen)
+    content = _content(operation, fields)
     if len(seen.model) > _LONGEST_NAME:
         message = f"'model' has at most {_LONGEST_NAME} characters."
         raise InvalidRequest(message, code="invalid_value", param="model")
@@ -78,10 +75,13 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
     )
 
 
-def _content(operation: Operation, seen: _Peek) -> bytes:
+def _small(fields: Fields) -> bytes:
+    return _encode({name: value for name, value in fields.items() if name in _PEEKED})
+
+
+def _content(operation: Operation, fields: Fields) -> bytes:
     name = _CONTENT[operation]
-    raw = seen.messages if operation == "chat" else seen.prompt if operation == "completions" else seen.input
-    content = bytes(raw)
+    content = bytes(fields.get(name, b""))
     if operation == "completions" and content in (b"", b"null"):
         return b""  # a completion may begin from nothing
     if not content:
@@ -94,6 +94,8 @@ def _content(operation: Operation, seen: _Peek) -> bytes:
 
 def _choices(seen: _Peek) -> int:
     """How many answers the engine makes for a prompt: `best_of` are generated and charged where `n` are told."""
+    if seen.n == 1 and seen.best_of is None:
+        return 1
     n = 1 if seen.n is None else seen.n
     most = n if seen.best_of is None else max(n, seen.best_of)
     if n < 1 or most > _MAX_CHOICES:
@@ -116,11 +118,18 @@ def _affinity(cache_key: str | None, content: bytes) -> bytes:
 
 def _max_output(seen: _Peek) -> int | None:
     """The larger of both limits: which of them an engine obeys is its own affair."""
-    asked = {"max_tokens": seen.max_tokens, "max_completion_tokens": seen.max_completion_tokens}
-    for name, limit in asked.items():
-        if limit is not None and not 1 <= limit <= MOST_TOKENS:
-            raise InvalidRequest(f"'{name}' must lie between 1 and {MOST_TOKENS}.", code="invalid_value", param=name)
-    return max((limit for limit in asked.values() if limit is not None), default=None)
+    older, newer = seen.max_tokens, seen.max_completion_tokens
+    if older is not None and not 1 <= older <= MOST_TOKENS:
+        raise _beyond("max_tokens")
+    if newer is None:
+        return older
+    if not 1 <= newer <= MOST_TOKENS:
+        raise _beyond("max_completion_tokens")
+    return newer if older is None or newer > older else older
+
+
+def _beyond(name: str) -> InvalidRequest:
+    return InvalidRequest(f"'{name}' must lie between 1 and {MOST_TOKENS}.", code="invalid_value", param=name)
 
 
 def pass_on(call: Call, endpoint: Endpoint, bound_output: int | None) -> bytes:

@@ -5,7 +5,7 @@ from math import isfinite
 import msgspec
 
 from intertie.config.snapshot import Snapshot
-from intertie.core.call import Ask, Call
+from intertie.core.call import NO_ASK, Ask, Call
 from intertie.core.endpoint import Operation
 from intertie.core.faults import InvalidRequest
 from intertie.core.money import Nano, parse_usd
@@ -16,43 +16,47 @@ from intertie.policy.routing.table import Table
 from intertie.policy.routing.weights import blend
 
 
-class Choice(msgspec.Struct, gc=False):
-    """One request to the choice.
+class Wants(msgspec.Struct, frozen=True, cache_hash=True, kw_only=True):
+    """What is wanted of a choice whatever is asked: the same for all calls of a principal that ask for nothing else.
 
-    Needs, never relaxed: `operation`; room for `prompt_tokens` and `max_output`; `residency`, of which each set must
-    hold one of the site's jurisdictions; `permitted` models (None: all); a price if `under_budget`.
-    Wants: `weights` that sum to 1, `slo_s` to the first token, `max_cost_nano` and `max_gco2` for this request.
+    `weights` sum to 1; `slo_s` to the first token; `max_cost_nano` and `max_gco2` for one request. Never relaxed:
+    `residency`, of which each set must hold one of the site's jurisdictions; `permitted` models (None: all); a price
+    if `under_budget`.
+    """
+
+    objective: str
+    weights: Weights
+    slo_s: float
+    max_cost_nano: Nano | None = None
+    max_gco2: float | None = None
+    residency: tuple[tuple[str, ...], ...] = ()
+    permitted: frozenset[str] | None = None
+    under_budget: bool = False
+
+
+class Choice(msgspec.Struct, gc=False):
+    """One request to the choice. It needs an endpoint for `operation` with room for `prompt_tokens` and `max_output`.
+
     `session` is the endpoint that a signed token names; `affinity` the digest to place by where there is none.
     """
 
     operation: Operation
     prompt_tokens: int
-    objective: str
-    weights: Weights
-    slo_s: float
+    wants: Wants
     max_output: int | None = None
-    max_cost_nano: Nano | None = None
-    max_gco2: float | None = None
-    residency: tuple[tuple[str, ...], ...] = ()
-    permitted: frozenset[str] | None = None
-    session: str = ""
     affinity: bytes = b""
-    under_budget: bool = False
+    session: str = ""
     want_reasons: bool = False
 
 
-def resolve(
-    snapshot: Snapshot, table: Table, principal: Principal, call: Call, under_budget: bool, wall: float
-) -> Choice:
-    """The choice for a call. What a request says goes before what its principal says, then the route's objective.
+def resolve(snapshot: Snapshot, table: Table, principal: Principal, call: Call, usual: Wants, wall: float) -> Choice:
+    """The choice for a call; `usual` is what its principal wants where the call says nothing, `wall` epoch seconds.
 
-    `under_budget` tells whether money limits bind it; `wall` is epoch seconds. Raises InvalidRequest, naming the field.
+    Raises InvalidRequest, naming the field.
     """
     ask = call.ask
-    objective = _objective(table, principal, ask)
-    weights = objective.weights
-    if principal.weights or ask.weights:
-        weights = blend(weights, principal.weights, ask.weights)
+    if ask is NO_ASK:
+        return Choice(call.operation, call.prompt_tokens, usual, call.max_output, call.affinity)
     session, affinity = "", call.affinity
     if ask.session:
         owner = tenant(principal)
@@ -60,21 +64,28 @@ def resolve(
             session = verify(snapshot.pepper, owner, ask.session, wall) or ""
         else:
             affinity = name_digest(owner, ask.session)
-    return Choice(
-        operation=call.operation,
-        prompt_tokens=call.prompt_tokens,
+    wants = wants_of(table, principal, ask, usual.under_budget)
+    return Choice(call.operation, call.prompt_tokens, wants, call.max_output, affinity, session, ask.explain)
+
+
+def wants_of(table: Table, principal: Principal, ask: Ask, under_budget: bool) -> Wants:
+    """What is wanted: what a request says goes before what its principal says, then the route's objective.
+
+    `under_budget` tells whether money limits bind it. Raises InvalidRequest, naming the field.
+    """
+    objective = _objective(table, principal, ask)
+    weights = objective.weights
+    if principal.weights or ask.weights:
+        weights = blend(weights, principal.weights, ask.weights)
+    return Wants(
         objective=objective.name,
         weights=weights,
         slo_s=(objective.slo_ttft_ms if ask.slo_ttft_ms is None else _positive(ask.slo_ttft_ms)) / 1_000,
-        max_output=call.max_output,
         max_cost_nano=_cap(objective, ask),
         max_gco2=ask.max_gco2,
         residency=tuple(zones for zones in (principal.residency, ask.residency) if zones),
         permitted=None if principal.models is None or table.name in principal.models else principal.models,
-        session=session,
-        affinity=affinity,
         under_budget=under_budget and not principal.allow_unpriced,
-        want_reasons=ask.explain,
     )
 
 

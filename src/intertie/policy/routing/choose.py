@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from intertie.core.money import Nano
 from intertie.core.plan import Candidate, Dropped, Plan
 from intertie.policy.routing.affinity import warm_place
-from intertie.policy.routing.choice import Choice
+from intertie.policy.routing.choice import Choice, Wants
 from intertie.policy.routing.constraints import dropped_groups, feasible, nothing_left
 from intertie.policy.routing.estimate import Estimate, estimate
 from intertie.policy.routing.explain import sentences
@@ -60,7 +60,7 @@ def worst_cost(table: Table, choice: Choice, prompt: int, choices: int) -> Nano 
     `prompt` is the most tokens that the prompt can have, `choices` how many answers are asked for. Looks at permission
     only, not at health or place: a hold must cover whatever the plan will turn out to be.
     """
-    permitted, limit = choice.permitted, choice.max_output
+    permitted, limit = choice.wants.permitted, choice.max_output
     worst = None
     for dear in table.offers[choice.operation].dearest:
         if permitted is None or dear.model in permitted:
@@ -76,12 +76,12 @@ class Ranking:
     A plan depends on the lot only through its first pick, so each is made once; they are shared, and nobody edits them.
     """
 
-    __slots__ = ("_best", "_candidates", "_choice", "_near", "_plans", "_ranks", "_room", "_total", "dropped", "later")
+    __slots__ = ("_best", "_candidates", "_near", "_plans", "_ranks", "_room", "_total", "_wants", "dropped", "later")
 
     def __init__(
-        self, choice: Choice, candidates: Sequence[Candidate], ranks: Sequence[int], near: Sequence[tuple[int, int]]
+        self, wants: Wants, candidates: Sequence[Candidate], ranks: Sequence[int], near: Sequence[tuple[int, int]]
     ) -> None:
-        self._choice, self._candidates, self._ranks = choice, candidates, ranks
+        self._wants, self._candidates, self._ranks = wants, candidates, ranks
         self._best = min(ranks)
         self._near, self._room = [index for index, _ in near], [room for _, room in near]
         self._total = sum(self._room)
@@ -101,8 +101,8 @@ class Ranking:
         order = _order(self._candidates, self._ranks, self._near[pick])
         plan = Plan(
             order=tuple([candidate.endpoint for candidate in order]),
-            objective=self._choice.objective,
-            weights=self._choice.weights,
+            objective=self._wants.objective,
+            weights=self._wants.weights,
             candidates=tuple(order),
             dropped=self.dropped,
             relaxed=relaxed(self._best) if self._best else (),
@@ -125,11 +125,11 @@ def _ranked(
     estimates = estimate(rows, states, choice, warm, now)
     candidates, scores = judge(estimates, choice, table.offers[choice.operation].cost, warm)
     ranks = violations(estimates, choice)
-    for index in _hot(estimates, choice.slo_s, warm.endpoint):
+    for index in _hot(estimates, choice.wants.slo_s, warm.endpoint):
         ranks[index] += QUEUED
     best, worst = min(ranks), max(ranks)
     eligible = scores if best == worst else [s if rank == best else -1.0 for s, rank in zip(scores, ranks, strict=True)]
-    return Ranking(choice, candidates, ranks, _near(eligible, estimates, table.tolerance))
+    return Ranking(choice.wants, candidates, ranks, _near(eligible, estimates, table.tolerance))
 
 
 def _hot(estimates: Sequence[Estimate], slo_s: float, session: str) -> list[int]:

@@ -27,9 +27,11 @@ def feasible(
 ) -> tuple[list[Row], Drops]:
     """The rows that may serve the request at monotonic time `now`, and those that may not, each with its reason."""
     need = choice.prompt_tokens + (choice.max_output or 0)
-    wanted = [zone_mask(table, zones) for zones in choice.residency]
-    outside = "residency: " + " and ".join("/".join(zones) for zones in choice.residency) + " wanted" if wanted else ""
-    permitted, must_be_priced = choice.permitted, choice.under_budget
+    wanted = [zone_mask(table, zones) for zones in choice.wants.residency]
+    outside = (
+        "residency: " + " and ".join("/".join(zones) for zones in choice.wants.residency) + " wanted" if wanted else ""
+    )
+    permitted, must_be_priced = choice.wants.permitted, choice.wants.under_budget
     kept: list[Row] = []
     drops: Drops = []
     for row in rows:

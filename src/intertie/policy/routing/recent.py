@@ -69,9 +69,7 @@ class Recent:
         bits = size.bit_length() - _SIZE_BITS
         return (
             table.name, choice.operation, choice.session or self._owner(table, choice),
-            bits, size >> bits if bits > 0 else size, choice.max_output,
-            choice.weights, choice.slo_s, choice.max_cost_nano, choice.max_gco2,
-            choice.objective, choice.residency, choice.permitted, choice.under_budget,
+            bits, size >> bits if bits > 0 else size, choice.max_output, choice.wants,
         )  # fmt: skip
 
     def _owner(self, table: Table, choice: Choice) -> str:

@@ -36,7 +36,7 @@ def judge(
     The loop runs for every candidate of every request: what does not change within it stands before it,
     and numbers that meet floats are floats, for that is the interpreter's quick path.
     """
-    weights, slo, held = choice.weights, choice.slo_s, warm.endpoint
+    weights, slo, held = choice.wants.weights, choice.wants.slo_s, warm.endpoint
     w_ttft, w_cost, w_affinity = weights.ttft, weights.cost, weights.affinity
     w_capacity, w_proximity, w_carbon = weights.capacity, weights.proximity, weights.carbon
     output = EXPECTED_OUTPUT if choice.max_output is None else min(choice.max_output, EXPECTED_OUTPUT)
@@ -72,7 +72,8 @@ def latency_utility(ttft: float, target: float) -> float:
 
 def violations(estimates: Sequence[Estimate], choice: Choice) -> list[int]:
     """What each estimate breaks of the soft constraints; what is unknown keeps no cap."""
-    slo, most_nano, most_grams = choice.slo_s, choice.max_cost_nano, choice.max_gco2
+    wants = choice.wants
+    slo, most_nano, most_grams = wants.slo_s, wants.max_cost_nano, wants.max_gco2
     broken = [LATE if ttft > slo else 0 for _, _, ttft, _, _, _ in estimates]
     if most_nano is not None:
         for index, (_, _, _, _, cost, _) in enumerate(estimates):

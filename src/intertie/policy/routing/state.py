@@ -24,6 +24,7 @@ LARGEST_RESIDUAL = 3.0
 EXPECTED_OUTPUT = 256.0
 LONG_PROMPT = 512
 BUSY_S, LONGEST_BUSY_S = 1.0, 300.0
+SHORTEST_S = 1e-6
 WHOLE = 0.1
 """An answer whose bytes follow the first one ten times faster than the endpoint decodes was not streamed."""
 
@@ -39,7 +40,8 @@ class ModelState:
     def answered(self, completion: int) -> None:
         """Take one answer's completion tokens into the mean."""
         self.samples += 1
-        self.mean_output += max(OUTPUT_SHARE, 1 / self.samples) * (completion - self.mean_output)
+        share = OUTPUT_SHARE if self.samples * OUTPUT_SHARE > 1.0 else 1.0 / self.samples
+        self.mean_output += share * (completion - self.mean_output)
 
 
 class EndpointState:
@@ -103,10 +105,13 @@ class EndpointState:
     def learn(self, now: float, error: float) -> None:
         """Take one ln(observed / predicted) into the residual: half way up at once, down over ten seconds."""
         gap = now - self.seen
-        faded = self.residual / (1 + gap / FADE_S)
+        faded = self.residual / (1.0 + gap / FADE_S)
         self.samples += 1
-        share = max(PEAK_SHARE if error > faded else 1 - exp(-gap / DECAY_S), 1 / self.samples)
-        self.residual = max(-LARGEST_RESIDUAL, min(LARGEST_RESIDUAL, faded + share * (error - faded)))
+        share = PEAK_SHARE if error > faded else 1.0 - exp(-gap / DECAY_S)
+        if share * self.samples < 1.0:
+            share = 1.0 / self.samples
+        residual = faded + share * (error - faded)
+        self.residual = -LARGEST_RESIDUAL if residual < -LARGEST_RESIDUAL else min(residual, LARGEST_RESIDUAL)
         self.seen = now
 
     def punish(self, now: float, seconds: float) -> None:
@@ -123,12 +128,15 @@ class Flight:
     def __init__(self, state: EndpointState, now: float, tokens: int, predicted_ttft_s: float) -> None:
         self._state, self._waiting, self._open = state, tokens, True
         # What the formula alone said, so that the error is that of the formula and not of earlier corrections.
-        penalty = state.latency_penalty * exp((state.failed_at - now) / DECAY_S)
-        factor = exp(state.residual / (1 + (now - state.seen) / FADE_S))
-        self._predicted_s = max(1e-6, (predicted_ttft_s - penalty) / factor)
+        if state.latency_penalty:
+            predicted_ttft_s -= state.latency_penalty * exp((state.failed_at - now) / DECAY_S)
+        if state.residual:
+            predicted_ttft_s /= exp(state.residual / (1.0 + (now - state.seen) / FADE_S))
+        self._predicted_s = predicted_ttft_s if predicted_ttft_s > SHORTEST_S else SHORTEST_S
         self._alone = state.in_flight == 0 and state.idle > 0 and now <= state.idle_until
         self._probe = state.breaker.dispatched()
-        state.idle = max(0, state.idle - 1)
+        if state.idle:
+            state.idle -= 1
         state.in_flight += 1
         state.in_flight_tokens += tokens
 
@@ -148,10 +156,11 @@ class Flight:
             state.model.answered(usage.completion)
         decoding = usage.completion * state.decode_s
         if duration_s - ttft_s >= WHOLE * decoding:
-            state.learn(now, log(max(ttft_s, 1e-6) / self._predicted_s))
+            state.learn(now, log((ttft_s if ttft_s > SHORTEST_S else SHORTEST_S) / self._predicted_s))
             self._measure(ttft_s, duration_s, usage)
         else:
-            state.learn(now, log(max(duration_s, 1e-6) / (self._predicted_s + decoding)))
+            whole_s = duration_s if duration_s > SHORTEST_S else SHORTEST_S
+            state.learn(now, log(whole_s / (self._predicted_s + decoding)))
 
     def failed(self, now: float, fault: Fault, lot: float = 0.5) -> None:
         """It ended in `fault`. `lot` in [0, 1) spreads the return of many workers to an endpoint left alone."""
