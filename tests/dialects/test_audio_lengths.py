@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from recordings import flac, mp3, mp4, opus, vorbis, wav
 
-from intertie.dialects.audio import kind_of, length_ms, told_ms, tokens
+from intertie.dialects.audio import kind_of, length_ms, tokens, told_ms
+from recordings import flac, mp3, mp4, opus, vorbis, wav
 
 RECORDINGS = {
     "wav": (wav(2.5), 2_500),

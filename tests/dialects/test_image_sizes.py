@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from recordings import gif, jpeg, png, webp
 
 from intertie.dialects.images import WORST, Size, anthropic, gemini, kind_of, openai, size_of, typical, worst
+from recordings import gif, jpeg, png, webp
 
 sides = st.integers(1, 16_383)
 

@@ -7,12 +7,12 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from recordings import data_url, mp3, png, wav
 
 from intertie.core.endpoint import Dialect
 from intertie.core.usage import NOTHING
 from intertie.dialects.images import UNKNOWN, WORST
 from intertie.dialects.weight import Weight, prompt_tokens, weigh
+from recordings import data_url, mp3, png, wav
 
 MEGABYTE = png(1024, 1024, 750_000)  # 1 MB of base64; 1,369 tokens at Anthropic's, 2,520 at OpenAI's dearest
 BASE64 = base64.b64encode(MEGABYTE).decode()

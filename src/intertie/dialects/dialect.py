@@ -108,7 +108,8 @@ class Inbound:
 
     `peek` also takes the model that the path names, "" where the body does; functions that take a `Fault` take the
     request's id too. `standing` draws the headers that tell where a limit stands: its kind (requests, tokens), cap,
-    what remains, seconds until it is whole again, and the wall clock.
+    what remains, seconds until it is whole again, and the wall clock. `peek_form` reads bodies that are forms, given
+    their content type.
     """
 
     name: Dialect
@@ -119,6 +120,7 @@ class Inbound:
     read: Callable[[Call], Chat] | None = None
     write: Callable[[Answer, Call], bytes] | None = None
     writer: Callable[[Call], EventWriter] | None = None
+    peek_form: Callable[[Operation, bytes, bytes], Call] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,3 +158,4 @@ class Outbound:
         default_factory=dict[tuple[Dialect, Operation], Conversion]
     )
     sign: Callable[[Endpoint, str, bytes, float], tuple[str, ...]] | None = None
+    glance_at: Callable[[bytes, Call], Reading] | None = None

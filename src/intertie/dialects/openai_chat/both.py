@@ -6,11 +6,13 @@ from intertie.dialects.openai_chat.faults import error_body, error_event, standi
 from intertie.dialects.openai_chat.glance import glance
 from intertie.dialects.openai_chat.peek import pass_on, peek
 from intertie.dialects.openai_chat.watch import ChatWatch
+from intertie.dialects.openai_media import both as openai_media
 
 PATHS: dict[Operation, str] = {
     "chat": "/chat/completions",
     "completions": "/completions",
     "embeddings": "/embeddings",
+    **openai_media.PATHS,
 }
 
 
@@ -24,5 +26,7 @@ def bearer(endpoint: Endpoint) -> tuple[str, ...]:
     return (f"authorization: Bearer {endpoint.credential}",) if endpoint.credential else ()
 
 
-INBOUND = Inbound("openai_chat", peek, error_body, error_event, standing)
-OUTBOUND = Outbound("openai_chat", path, bearer, glance, told, speaks="openai_chat", pass_on=pass_on, watch=ChatWatch)
+INBOUND = openai_media.inbound(Inbound("openai_chat", peek, error_body, error_event, standing))
+OUTBOUND = openai_media.outbound(
+    Outbound("openai_chat", path, bearer, glance, told, speaks="openai_chat", pass_on=pass_on, watch=ChatWatch)
+)

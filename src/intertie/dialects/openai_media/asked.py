@@ -20,6 +20,7 @@ _MOST_DOCUMENTS = 10_000
 _MOST_CHARACTERS = 1 << 20
 _FRAMES = 9  # of a GIF where their number is not told
 _ABSENT = msgspec.Raw()
+_NOTHING = (b"", b"null")
 
 
 class Worth(msgspec.Struct, frozen=True):
@@ -76,11 +77,11 @@ class Rendering(Making):
     """A picture to be made from words, or (where `images` refers to some) from others."""
 
     images: list[msgspec.Raw] | None = None
-    mask: msgspec.Raw | None = None
+    mask: msgspec.Raw = _ABSENT
 
     def worth(self) -> Worth:
         """What it can use. Pictures that are only referred to may be of any size."""
-        return self.made_from((len(self.images or ()) + (self.mask is not None)) * images.WORST)
+        return self.made_from((len(self.images or ()) + (bytes(self.mask) not in _NOTHING)) * images.WORST)
 
 
 class Editing(Rendering):
@@ -166,7 +167,7 @@ class Moderating(Asked):
 def _content(name: str, raw: msgspec.Raw | bytes, openers: bytes) -> bytes:
     """A value that must be there, and be a string, an array or an object: `openers` are what it may begin with."""
     content = bytes(raw)
-    if content in (b"", b"null"):
+    if content in _NOTHING:
         missing(name)
     if content[:1] not in openers:
         kinds = {b'"': "a string", b"[": "an array", b"{": "an object"}

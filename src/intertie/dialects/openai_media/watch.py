@@ -4,6 +4,7 @@ These streams end with an event of their own that tells the usage; engines that 
 end with `[DONE]` instead.
 """
 
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -39,8 +40,9 @@ class MediaWatch:
     def ended(self) -> bytes:
         """The tail held back. Raises StreamCut if the stream's own end never came."""
         rest = self._splitter.rest
-        if self.done or data_of(rest):  # the last empty line may be missing
-            self._passes(rest)
+        if self.done or data_of(rest):
+            with suppress(UpstreamGarbled):  # half an event; a whole one may lack its empty line
+                self._passes(rest)
         elif rest and not self._heard.events:
             self._hold_back(self._whole(rest))
         if not self.done:
