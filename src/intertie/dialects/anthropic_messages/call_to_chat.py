@@ -73,7 +73,7 @@ def call_to_chat(call: Call) -> Chat:
 
 
 def _is_extra(name: str, raw: Raw) -> bool:
-    if name in _KNOWN or bytes(raw) == b"null":
+    if name in _KNOWN or not asked.given(raw):
         return False
     return name != "context_management" or not _clears_only_thoughts(raw)
 
@@ -96,7 +96,7 @@ def _tool(raw: Raw, where: str, extras: dict[str, Raw]) -> Tool | Hosted:
         asked.refuse_at(error, where)
     if tool.defer_loading:
         extras[f"{where}.defer_loading"] = Raw(b"true")
-    if tool.input_examples is not None:
+    if asked.given(tool.input_examples):
         extras[f"{where}.input_examples"] = tool.input_examples
     if tool.allowed_callers not in (None, ["direct"]):
         extras[f"{where}.allowed_callers"] = Raw(_encode(tool.allowed_callers))
@@ -140,7 +140,7 @@ def _thinking(body: asked.Body, extras: dict[str, Raw]) -> Thinking | None:
     """How much is to be thought, from both fields that say it."""
     config, output = body.thinking, body.output_config
     effort = (output.effort or "") if output else ""
-    if output is not None and output.task_budget is not None:
+    if output is not None and asked.given(output.task_budget):
         extras["output_config.task_budget"] = output.task_budget
     match config:
         case None:

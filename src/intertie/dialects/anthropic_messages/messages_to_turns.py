@@ -76,7 +76,7 @@ class TurnReader:
             return _found(block)
         if isinstance(block, asked.DocumentBlock):
             return _document(block, at)
-        if block.transformations is not None:
+        if asked.given(block.transformations):
             self._extras[f"{at}.transformations"] = block.transformations
         return Image(_media(block.source, asked.IMAGE_TYPES, at), mark=mark_of(block))
 

@@ -11,6 +11,7 @@ from msgspec import Meta, Raw, Struct
 
 from intertie.core.faults import InvalidRequest, Unsupported
 
+_ABSENT: Final = Raw()
 _Name = Annotated[str, Meta(min_length=1, max_length=256)]
 _Id = Annotated[str, Meta(min_length=1, max_length=1024)]
 _Data = Annotated[str, Meta(min_length=1)]
@@ -41,7 +42,7 @@ class TextBlock(_Block, tag="text"):
     """Words. Citations of an earlier answer are told again by nobody."""
 
     text: str
-    citations: Raw | None = None
+    citations: Raw = _ABSENT
 
 
 class Base64Source(Struct, forbid_unknown_fields=True, tag="base64"):
@@ -80,7 +81,7 @@ class ImageBlock(_Block, tag="image"):
     """A picture."""
 
     source: Base64Source | UrlSource | FileSource
-    transformations: Raw | None = None
+    transformations: Raw = _ABSENT
 
 
 class DocumentBlock(_Block, tag="document"):
@@ -120,7 +121,7 @@ class ToolUseBlock(_Block, tag="tool_use"):
     id: _Id
     name: _Name
     input: dict[str, Raw]
-    caller: Raw | None = None
+    caller: Raw = _ABSENT
 
 
 class ToolResultBlock(_Block, tag="tool_result"):
@@ -155,7 +156,7 @@ class ToolDefinition(Struct, forbid_unknown_fields=True):
     cache_control: CacheControl | None = None
     eager_input_streaming: bool | None = None
     defer_loading: bool | None = None
-    input_examples: Raw | None = None
+    input_examples: Raw = _ABSENT
     allowed_callers: list[str] | None = None
 
 
@@ -200,7 +201,7 @@ class OutputConfig(Struct, forbid_unknown_fields=True):
 
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
     format: Format | None = None
-    task_budget: Raw | None = None
+    task_budget: Raw = _ABSENT
 
 
 class Metadata(Struct, forbid_unknown_fields=True):
@@ -255,6 +256,11 @@ SPEAKERS: Final[dict[str, tuple[str, ...]]] = {
 """Whose content a block of a type may stand in."""
 
 _named = msgspec.json.Decoder(Named).decode
+
+
+def given(raw: Raw) -> bool:
+    """Whether a field that is kept as it came was there, and not null."""
+    return bytes(raw) not in (b"", b"null")
 
 
 def kind_of(raw: Raw, where: str) -> str:

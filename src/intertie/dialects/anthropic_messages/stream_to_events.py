@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Final
 
+import msgspec
+
 from intertie.core.events import (
     Began,
     Broke,
@@ -19,7 +21,6 @@ from intertie.core.events import (
     Stopped,
 )
 from intertie.core.faults import Fault, UpstreamGarbled
-from intertie.core.usage import Usage
 from intertie.dialects.anthropic_messages.blocks import NO_INPUT, to_citation
 from intertie.dialects.anthropic_messages.messages_to_turns import OWN
 from intertie.dialects.anthropic_messages.stops import read_stop
@@ -108,7 +109,8 @@ class MessageReader:
         if message is None:
             return [Began("", "")]
         metered = self._meter(message.usage)
-        return [Began(message.id, message.model, usage=metered[0].usage if metered else None)]
+        prompt = msgspec.structs.replace(metered[0].usage, completion=0) if metered else None  # it tells a placeholder
+        return [Began(message.id, message.model, usage=prompt)]
 
     def _open(self, event: StreamEvent) -> list[Event]:
         block = event.content_block
@@ -175,7 +177,7 @@ class MessageReader:
             return []
         self._figures = fold(self._figures, figures)
         try:
-            usage: Usage = to_usage(self._figures)
+            usage = to_usage(self._figures)
         except ValueError as error:
             raise UpstreamGarbled(f"A stream event is not what its dialect promises: {error}") from None
         return [Metered(usage, usage.tier)]
