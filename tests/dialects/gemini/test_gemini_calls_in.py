@@ -170,6 +170,13 @@ def test_thoughts_come_together_with_their_signature_and_texts_keep_theirs_besid
     )
 
 
+def test_what_a_model_said_in_pieces_is_one_text_and_empty_pieces_are_none() -> None:
+    pieces = [{"text": "He"}, {"text": "llo"}, {"text": ""}, call("f"), {"text": ""}]
+    assert said(*pieces, role="model") == (Text("Hello"), ToolCall("call_0_3", "f", '{"some_arg":1}'))
+    assert said({"text": "one"}, {"text": "two"}) == (Text("one"), Text("two"))
+    assert chatted(contents=[{"role": "model", "parts": [{"text": ""}]}]).turns == ()
+
+
 def test_many_pieces_and_many_calls_are_read_in_good_time() -> None:
     thoughts = [{"text": "x" * 10, "thought": True}] * 20_000
     calls = [call(f"f{place}") for place in range(10_000)]
@@ -193,7 +200,10 @@ def test_tools_and_their_schemas_are_read_from_both_kinds_of_schema() -> None:
         "additionalProperties": False,
     }
     plain = {"type": "object", "patternProperties": {"^some_key": {"const": 1}}}
-    declared = [{"name": "f", "description": "d", "parameters": subset}, {"name": "g", "parameters_json_schema": plain}]
+    declared = [
+        {"name": "f", "description": "d", "parameters": subset},
+        {"name": "g", "parameters_json_schema": plain, "responseJsonSchema": {}},
+    ]
     chat = chatted(tools=[{"function_declarations": declared}, {"google_search": {"x_y": 1}}, {"codeExecution": {}}])
     f, g, search, code = chat.tools
     assert isinstance(f, Tool) and f.schema is not None and isinstance(g, Tool) and g.schema is not None
@@ -317,8 +327,8 @@ def test_what_has_no_place_is_an_extra_under_its_own_path() -> None:
         ({"generationConfig": {"responseMimeType": "text/x.enum"}}, "generationConfig.responseMimeType"),
         ({"toolConfig": {"functionCallingConfig": {"mode": "SOON"}}}, "toolConfig.functionCallingConfig.mode"),
         (
-            {"tools": [{"functionDeclarations": [{"name": "f", "response": {"type": "STRING"}}]}]},
-            "tools[0].functionDeclarations[0].response",
+            {"tools": [{"functionDeclarations": [{"name": "f", "behavior": "NON_BLOCKING"}]}]},
+            "tools[0].functionDeclarations[0].behavior",
         ),
     ],
 )

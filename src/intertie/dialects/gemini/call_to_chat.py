@@ -1,7 +1,8 @@
 """From a call of Gemini's dialect to a chat.
 
 What has no place in `core.chat` (safety settings, cached contents, speech and picture settings) becomes an extra under
-its own path (`generationConfig.speechConfig`): no other dialect says it, and each refuses it by that name.
+its own path (`generationConfig.speechConfig`): no other dialect says it, and each refuses it by that name. The schema
+of what a tool gives back, which Google's SDK makes of every annotation, is a hint that is left out without a word.
 """
 
 from collections.abc import Iterator, Mapping
@@ -174,14 +175,8 @@ def _tools(tools: list[Fields], strict: bool | None) -> Iterator[Tool | Hosted]:
 
 
 def _tool(declared: _Declaration, strict: bool | None, where: str) -> Tool:
-    unsaid = {
-        "response": given(declared.response),
-        "responseJsonSchema": given(declared.response_json_schema),
-        "behavior": declared.behavior is not None,
-    }
-    for name, told in unsaid.items():
-        if told:
-            raise Unsupported(f"'{where}.{name}' cannot be passed on: only Gemini takes it.", param=f"{where}.{name}")
+    if declared.behavior not in (None, "BLOCKING"):
+        raise Unsupported(f"'{where}.behavior' cannot be passed on: only Gemini takes it.", param=f"{where}.behavior")
     schema = _schema(declared.parameters_json_schema, declared.parameters, f"{where}.parameters")
     return Tool(name=declared.name, description=declared.description or "", schema=schema, strict=strict)
 

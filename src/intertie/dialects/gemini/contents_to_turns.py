@@ -94,7 +94,8 @@ _encode = msgspec.json.Encoder().encode
 def contents_to_turns(contents: Sequence[Content]) -> tuple[Turn, ...]:
     """The conversation. Raises InvalidRequest, naming the part, for what cannot be understood or said."""
     reader = _Reader()
-    return tuple(reader.turn(place, content) for place, content in enumerate(contents))
+    turns = (reader.turn(place, content) for place, content in enumerate(contents))
+    return tuple(turn for turn in turns if turn.parts)
 
 
 def instruction_to_turn(content: Content) -> Turn:
@@ -125,7 +126,7 @@ class _Reader:
             parts.append(read)
             if part.thought_signature and not isinstance(read, ToolCall | Reasoning):
                 parts.append(unseal("", part.thought_signature))
-        return Turn(role, tuple(_joined(parts)))
+        return Turn(role, tuple(_joined(parts) if role == "assistant" else parts))
 
     def _part(self, part: _Part, role: Role, where: str, name: str) -> Part:
         _refuse_unsaid(part, where)
@@ -222,16 +223,17 @@ def _of_type(media: Media, where: str) -> Image | Audio | Document:
 
 
 def _joined(parts: list[Part]) -> Iterator[Part]:
-    """Streams cut a thought into pieces, and callers give them back so: whole is what its signature was made for."""
+    """What a model said: streams cut it into pieces, which callers give back so. A whole thought was signed."""
     begun: list[str] = []
-    for place, part in enumerate(parts):
-        if not isinstance(part, Reasoning):
+    for part, following in zip(parts, [*parts[1:], None], strict=True):
+        if not isinstance(part, Text | Reasoning):
             yield part
             continue
         begun.append(part.text)
-        following = parts[place + 1] if place + 1 < len(parts) else None
-        if part.signature or part.sealed or not isinstance(following, Reasoning):
-            yield msgspec.structs.replace(part, text="".join(begun))
+        signed = isinstance(part, Reasoning) and bool(part.signature or part.sealed)
+        if signed or type(following) is not type(part):
+            if signed or any(begun):
+                yield msgspec.structs.replace(part, text="".join(begun))
             begun.clear()
 
 

@@ -59,7 +59,7 @@ class GeminiWriter:
             case Ended():
                 return self._last()
             case Pinged():
-                return b": ping\n\n"
+                return b"\n"  # an event of nothing: Google's SDKs stumble over comments
             case _:
                 self._remember(event)
                 return b""

@@ -14,6 +14,7 @@ from intertie.core.chat import Reasoning
 from intertie.core.endpoint import Dialect
 
 _MARK: Final = b"intertie:"
+_URL_SAFE: Final = str.maketrans("-_", "+/")  # Google's SDK reads the one alphabet and writes the other
 
 
 class _Seal(msgspec.Struct, array_like=True):
@@ -40,7 +41,7 @@ def seal(thought: Reasoning) -> str:
 def unseal(text: str, signature: str) -> Reasoning:
     """The thought of these words and this `thoughtSignature`."""
     try:
-        packed = b64decode(signature)
+        packed = b64decode(signature.translate(_URL_SAFE))
         found = _decode(packed.removeprefix(_MARK)) if packed.startswith(_MARK) else None
     except (Error, ValueError, msgspec.DecodeError):
         found = None  # Gemini's own, which nobody here can read
