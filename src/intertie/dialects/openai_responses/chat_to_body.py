@@ -28,14 +28,6 @@ _SEALED: Final = "reasoning.encrypted_content"
 _LOGPROBS: Final = "message.output_text.logprobs"
 
 
-class _Grammar(msgspec.Struct):
-    """A grammar, as it is here or within the object that chat completions wrap around it."""
-
-    syntax: str = ""
-    definition: str = ""
-    grammar: "_Grammar | None" = None
-
-
 def chat_to_body(chat: Chat, endpoint: Endpoint, cannot: Cannot) -> bytes:
     """The body an endpoint gets. Raises Unsupported for what this dialect cannot say, unless `cannot` drops it."""
     writing = Writing(chat, cannot)
@@ -77,17 +69,11 @@ def _tool(tool: Tool | Hosted, chat: Chat, cannot: Cannot) -> msgspec.Raw | Item
     if tool.description:
         told["description"] = tool.description
     if tool.free:
-        return told | ({"format": _grammar(tool.grammar)} if tool.grammar else {})
+        return told | ({"format": tool.grammar} if tool.grammar else {})
     told["parameters"] = tool.schema or _NO_ARGUMENTS
     if tool.strict is not None or chat.origin != "openai_responses":
         told["strict"] = bool(tool.strict)  # here, unlike elsewhere, strict is what is left open
     return told
-
-
-def _grammar(raw: msgspec.Raw) -> Item:
-    told = msgspec.json.decode(raw, type=_Grammar)
-    told = told.grammar or told
-    return {"type": "grammar", "syntax": told.syntax, "definition": told.definition}
 
 
 def _choice(choice: ToolChoice, chat: Chat) -> str | Item:

@@ -243,8 +243,9 @@ class GrowingImage(Growing):
 
     def whole(self, status: str) -> Item:
         """See `Growing`."""
-        data = self.slots[0].text if status != "in_progress" else ""
-        return output.image(self.id, status, self.slots[0].opened.type, data)
+        begun = status == "in_progress"  # a picture is never incomplete
+        data = "" if begun else self.slots[0].text
+        return output.image(self.id, status if begun else "completed", self.slots[0].opened.type, data)
 
     def grow(self, slot: Slot, grew: Grew) -> list[Told]:
         """See `Growing`."""

@@ -9,8 +9,8 @@ from intertie.core.endpoint import Endpoint, Operation
 from intertie.core.faults import InvalidRequest, Unsupported
 from intertie.dialects.dialect import MOST_TOKENS
 from intertie.dialects.json_body import read_fields, refuse, refuse_variants, write_fields
+from intertie.dialects.weight import weigh
 
-_BYTES_PER_TOKEN = 4  # the field's rule of thumb for English; the upstream's count settles the bill
 _AFFINITY_BYTES = 256  # what conversations share at their beginning
 _LONGEST_NAME = 256
 
@@ -53,6 +53,7 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
         message = f"'max_output_tokens' must lie between 1 and {MOST_TOKENS}."
         raise InvalidRequest(message, code="invalid_value", param="max_output_tokens")
     shared = seen.prompt_cache_key.encode() if seen.prompt_cache_key else content[:_AFFINITY_BYTES]
+    weight = weigh(canonical, "openai_responses")
     return Call(
         operation=operation,
         model=seen.model,
@@ -60,11 +61,12 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
         fields=fields,
         stream=bool(seen.stream),
         wants_usage=True,  # streams of this dialect always tell it
-        prompt_tokens=len(canonical) // _BYTES_PER_TOKEN + 1,
+        prompt_tokens=weight.tokens,
         max_output=limit,
         affinity=blake2b(shared, digest_size=8).digest() if shared else b"",
         ask=seen.intertie or NO_ASK,
         dialect="openai_responses",
+        units=weight.units,
     )
 
 

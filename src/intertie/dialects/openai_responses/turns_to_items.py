@@ -40,9 +40,9 @@ class Writing:
     def items(self) -> list[Item]:
         """The items, without the instructions. Raises Unsupported for what cannot be said."""
         turns = self._chat.turns[1:] if self.instructions else self._chat.turns
-        return [item for turn in turns for item in self._turn(turn)]
+        return [item for number, turn in enumerate(turns) for item in self._turn(turn, f"msg_{number}")]
 
-    def _turn(self, turn: Turn) -> list[Item]:
+    def _turn(self, turn: Turn, message_id: str) -> list[Item]:
         """Words in a row are one message; calls, results and thoughts are items of their own."""
         if turn.name:
             self._cannot.say("name", "a message has no name of its speaker here")
@@ -52,7 +52,7 @@ class Writing:
             if kind == "words":
                 content = [told for part in parts if (told := self._content(part, turn)) is not None]
                 if content:
-                    items.append(_message(turn.role, content, parts))
+                    items.append(_message(turn.role, content, parts, f"{message_id}_{len(items)}"))
             elif kind == "thought":
                 items += _thoughts([part for part in parts if isinstance(part, Reasoning)])
             else:
@@ -139,10 +139,14 @@ def _run_of(part: Part) -> str:
     return "call" if isinstance(part, ToolCall | ToolResult) else "words"
 
 
-def _message(role: str, content: list[Item], parts: list[Part]) -> Item:
-    """One text alone is written as such: every endpoint reads that."""
+def _message(role: str, content: list[Item], parts: list[Part], message_id: str) -> Item:
+    """One text alone is written as such, which every endpoint reads. Else the model's words want an id and a status."""
     alone = parts[0] if len(parts) == 1 else None
-    return {"type": "message", "role": role, "content": alone.text if isinstance(alone, Text) else content}
+    if isinstance(alone, Text):
+        return {"type": "message", "role": role, "content": alone.text}
+    if role == "assistant":
+        return output.message(message_id, "completed", content)
+    return {"type": "message", "role": role, "content": content}
 
 
 def _thoughts(parts: list[Reasoning]) -> list[Item]:
