@@ -24,7 +24,7 @@ def test_a_row_leads_somewhere(preset: Preset) -> None:
     assert preset.operations
     assert preset.cloud or parts.hostname == "127.0.0.1"
     assert not preset.engine or preset.engine in engines()
-    assert all(re.fullmatch(r"[A-Z][A-Z0-9_]+", key) for key in preset.keys)
+    assert all(re.fullmatch(r"[A-Z][A-Z0-9_]+", name) for key in preset.keys for name in key.split(":"))
 
 
 @PRESETS

@@ -67,6 +67,15 @@ def test_the_first_key_that_is_set_counts(tmp_path: Path) -> None:
     assert snapshot(tmp_path, text, GOOGLE_API_KEY="two", GEMINI_API_KEY="one").endpoints["g"].credential == "one"
 
 
+def test_keys_that_belong_together_are_joined(tmp_path: Path) -> None:
+    text = "endpoints: [{id: b, provider: bedrock, model: m, region: eu-west-1}]\n"
+    keys = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}
+    assert snapshot(tmp_path, text, **keys).endpoints["b"].credential == "AKIA:s"
+    assert snapshot(tmp_path, text, **keys, AWS_SESSION_TOKEN="t").endpoints["b"].credential == "AKIA:s:t"
+    assert snapshot(tmp_path, text, **keys, AWS_BEARER_TOKEN_BEDROCK="b").endpoints["b"].credential == "b"
+    assert "AWS_ACCESS_KEY_ID:AWS_SECRET_ACCESS_KEY" in problems(tmp_path, text, AWS_ACCESS_KEY_ID="AKIA")[0]
+
+
 def test_a_key_that_is_nowhere_is_a_problem_with_its_name(tmp_path: Path) -> None:
     found = problems(tmp_path, "endpoints:\n- id: g\n  provider: gemini\n  model: m\n")
     assert found == [

@@ -37,6 +37,9 @@ _NESTED = {
     "keys": ("Make, list and revoke keys.", {
         "create": "intertie.cli.keys:create", "list": "intertie.cli.keys:show", "revoke": "intertie.cli.keys:revoke",
     }),
+    "import": ("Turn another gateway's configuration into one for this one.", {
+        "litellm": "intertie.cli.imports:litellm", "portkey": "intertie.cli.imports:portkey",
+    }),
     "ledger": ("The durable record of usage and cost.", {"verify": "intertie.cli.books:ledger_verify"}),
     "route": ("Why a request went where it went.", {"explain": "intertie.cli.route:explain"}),
     "engine": ("Engines that stand in for real ones.", {"sim": "intertie.cli.engine:engine_sim"}),

@@ -76,10 +76,11 @@ def _url(wish: EndpointWish, preset: Preset, findings: Findings) -> Origin | Non
 
 
 def _key(wish: EndpointWish, preset: Preset, environ: Mapping[str, str], findings: Findings) -> str:
-    found = next((environ[name] for name in preset.keys if environ.get(name)), "")
-    if preset.keys and not found:
-        hint = "set it, or give the endpoint a credential"
-        findings.fault(
-            wish.at_key("provider"), f"endpoint {wish.id}: the environment has no {' or '.join(preset.keys)}", hint
-        )
-    return found
+    for names in preset.keys:
+        values = [environ.get(name, "") for name in names.split(":")]
+        if all(values):
+            return ":".join(values)
+    if preset.keys:
+        problem = f"endpoint {wish.id}: the environment has no {' or '.join(preset.keys)}"
+        findings.fault(wish.at_key("provider"), problem, "set it, or give the endpoint a credential")
+    return ""
