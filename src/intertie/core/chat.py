@@ -137,7 +137,8 @@ class Turn(msgspec.Struct, frozen=True):
 class Tool(msgspec.Struct, frozen=True, kw_only=True):
     """A tool that the caller runs: `schema` is the JSON schema of its arguments, None if it takes none.
 
-    `free` tools take free text instead of JSON; `grammar` (raw JSON) then says which.
+    `free` tools take free text instead of JSON; `grammar` then says which: a JSON object of `type` ("grammar"),
+    `syntax` and `definition`.
     """
 
     name: str

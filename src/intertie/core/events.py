@@ -45,12 +45,16 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Grew(msgspec.Struct, frozen=True):
-    """A part goes on: words, fragments of a tool call's arguments, or base64 of sound or picture."""
+    """A part goes on: words, fragments of a tool call's arguments, or base64 of sound or picture.
+
+    `transcript` is what the sound says.
+    """
 
     part: int
     text: str
     choice: int = 0
     chances: tuple[TokenChance, ...] = ()
+    transcript: str = ""
 
 
 class Signed(msgspec.Struct, frozen=True):

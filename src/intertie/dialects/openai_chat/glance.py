@@ -9,22 +9,35 @@ from intertie.dialects.dialect import MOST_TOKENS, Reading
 
 
 class _Details(msgspec.Struct):
+    """Parts of a count; `cache_write_tokens` is OpenAI's and OpenRouter's name, `cache_creation_tokens` LiteLLM's."""
+
     cached_tokens: int | None = 0
     reasoning_tokens: int | None = 0
+    audio_tokens: int | None = 0
+    image_tokens: int | None = 0
+    cache_write_tokens: int | None = 0
+    cache_creation_tokens: int | None = 0
 
 
-class _Usage(msgspec.Struct):
+class UsageTold(msgspec.Struct):
+    """Usage as endpoints tell it; DeepSeek and Moonshot put cached tokens, Perplexity searches, beside the counts."""
+
     prompt_tokens: int | None = 0
     completion_tokens: int | None = 0
+    total_tokens: int | None = 0
     prompt_tokens_details: _Details | None = None
     completion_tokens_details: _Details | None = None
+    prompt_cache_hit_tokens: int | None = 0
+    cached_tokens: int | None = 0
+    num_search_queries: int | None = 0
 
 
 class _Glance(msgspec.Struct):
     """What is looked for in every answer and every chunk; the rest is only checked to be JSON."""
 
-    usage: _Usage | None = None
+    usage: UsageTold | None = None
     error: object = None
+    service_tier: str | None = None
 
 
 class _Chunk(_Glance):
@@ -38,6 +51,8 @@ class _Code(msgspec.Struct):
 _glance = msgspec.json.Decoder(_Glance).decode
 _chunk = msgspec.json.Decoder(_Chunk).decode
 _encode = msgspec.json.Encoder().encode
+_NO_DETAILS = _Details()
+_STANDARD = (None, "auto", "default", "standard")  # tiers that are no tier
 
 
 def glance(answer: bytes) -> Reading:
@@ -47,8 +62,8 @@ def glance(answer: bytes) -> Reading:
     except (msgspec.DecodeError, RecursionError) as error:
         raise ValueError(str(error)) from None
     if found.error:
-        return _error(found.error)
-    return Reading(None if found.usage is None else to_usage(found.usage))
+        return to_error(found.error)
+    return Reading(None if found.usage is None else to_usage(found.usage, found.service_tier))
 
 
 def plain(block: bytes) -> int:
@@ -77,8 +92,8 @@ def read_event(data: bytes) -> Reading:
     except (msgspec.DecodeError, RecursionError) as error:
         raise ValueError(str(error)) from None
     if chunk.error:
-        return _error(chunk.error)
-    usage = None if chunk.usage is None else to_usage(chunk.usage)
+        return to_error(chunk.error)
+    usage = None if chunk.usage is None else to_usage(chunk.usage, chunk.service_tier)
     return Reading(usage, only_usage=usage is not None and not chunk.choices)
 
 
@@ -87,7 +102,7 @@ def speaks(data: bytes) -> bool:
     return b'"delta":{"role":"assistant","content":""' not in data and b'"delta":{}' not in data
 
 
-def _error(error: object) -> Reading:
+def to_error(error: object) -> Reading:
     """An error that came under status 200; some endpoints put the status they mean into its `code`."""
     try:
         code = msgspec.convert(error, _Code, strict=False).code
@@ -96,11 +111,32 @@ def _error(error: object) -> Reading:
     return Reading(error=_encode({"error": error}), status=code)
 
 
-def to_usage(usage: _Usage) -> Usage:
-    """Usage as it is told in answers and chunks. Raises ValueError for figures beyond belief."""
-    prompt, completion = max(0, usage.prompt_tokens or 0), max(0, usage.completion_tokens or 0)
+def to_usage(told: UsageTold, tier: str | None) -> Usage:
+    """Usage in our words. Raises ValueError if it is absurd.
+
+    xAI, and Google's endpoint of this dialect, count reasoning only in the total: what the total has beyond the prompt
+    was generated.
+    """
+    prompt = max(0, told.prompt_tokens or 0)
+    completion = max(0, told.completion_tokens or 0, (told.total_tokens or 0) - prompt)
     if prompt > MOST_TOKENS or completion > MOST_TOKENS:
         raise ValueError(f"a usage of more than {MOST_TOKENS} tokens")
-    cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else 0
-    reasoning = usage.completion_tokens_details.reasoning_tokens if usage.completion_tokens_details else 0
-    return Usage(prompt, completion, min(prompt, max(0, cached or 0)), max(0, reasoning or 0))
+    read, made = told.prompt_tokens_details or _NO_DETAILS, told.completion_tokens_details or _NO_DETAILS
+    cached = _within(prompt, read.cached_tokens or told.prompt_cache_hit_tokens or told.cached_tokens)
+    return Usage(
+        prompt,
+        completion,
+        cached,
+        _within(completion, made.reasoning_tokens),
+        written=_within(prompt - cached, read.cache_write_tokens or read.cache_creation_tokens),
+        audio_in=_within(prompt, read.audio_tokens),
+        audio_out=_within(completion, made.audio_tokens),
+        image_in=_within(prompt, read.image_tokens),
+        image_out=_within(completion, made.image_tokens),
+        searches=_within(MOST_TOKENS, told.num_search_queries),
+        tier="" if tier in _STANDARD else tier or "",
+    )
+
+
+def _within(most: int, told: int | None) -> int:
+    return min(most, max(0, told or 0))

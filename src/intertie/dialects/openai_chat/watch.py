@@ -37,7 +37,7 @@ class ChatWatch:
         if self.done or data_of(rest).startswith(b"[DONE]"):  # the last empty line may be missing
             self._hold_back(rest)
             return self.tail
-        if rest and not self._heard.events and not _is_event(rest):
+        if rest and not self._heard.events and not is_event(rest):
             raise no_event(rest)
         raise StreamCut("The endpoint's stream ended before its end.")
 
@@ -47,7 +47,7 @@ class ChatWatch:
             self._hold_back(event)
             return False
         if not data:
-            if not _is_event(event):
+            if not is_event(event):
                 raise no_event(event)
             return True
         try:
@@ -79,6 +79,6 @@ def no_event(text: bytes) -> Fault:
     return UpstreamGarbled("The endpoint answered with what is not a stream.")
 
 
-def _is_event(event: bytes) -> bool:
+def is_event(event: bytes) -> bool:
     """Whether there is nothing but comments and fields of server-sent events."""
     return all(line.startswith(_FIELDS) for line in event.splitlines() if line)
