@@ -9,6 +9,7 @@ from stand import BUDGET, Stand, admitted, settled
 
 from intertie.core.clock import SystemClock
 from intertie.core.record import Charge
+from intertie.core.usage import Usage
 from intertie.store import schema
 from intertie.store.database import Database
 from intertie.store.reports import BY
@@ -84,11 +85,30 @@ def test_usage_sums_exactly(stand: Stand) -> None:
         "requests": 4, "served": 3, "under_way": 1, "unpriced": 1, "prompt_tokens": 300, "cached_tokens": 120,
         "completion_tokens": 60, "cost_usd": "0.000005", "gco2": 0.06, "ttft_p50_ms": 90.0, "ttft_p90_ms": 210.0,
     }  # fmt: skip
-    assert row == {"group": "interns", **expected}
-    assert told["total"] == expected | {"ttft_p50_ms": None, "ttft_p90_ms": None}
+    unused = dict.fromkeys(told["total"].keys() - expected.keys(), 0)
+    assert row == {"group": "interns", **expected, **unused}
+    assert told["total"] == expected | unused | {"ttft_p50_ms": None, "ttft_p90_ms": None}
     said = stand.run("usage", *SPAN).out
     assert said.startswith("Requests from 2026-11-01 00:00 to 2026-12-01 00:00 UTC")
     assert "1 of them are under way" in said and "1 of them had no price" in said
+
+
+def test_usage_has_columns_for_what_was_used_only(stand: Stand) -> None:
+    stand.write(*(admitted(number, AT) for number in (1, 2, 3)), settled(1, AT))
+    head, plain = stand.run("usage", *SPAN).out.splitlines()[1:3]
+    assert "images" not in head and "audio" not in head and len(plain.split()) == 10
+    used = Usage(100, 20, 40, written=30, images=2, audio_ms=61_500, tier="flex")
+    stand.write(settled(2, AT, usage=used), settled(3, AT, usage=used))
+    [row] = stand.run("usage", *SPAN, "--json").told["rows"]
+    assert (row["written_tokens"], row["images"], row["audio_s"], row["pages"]) == (60, 4, 123.0, 0)
+    said = stand.run("usage", *SPAN).out.splitlines()
+    assert [" ".join(said[1].split()), said[2].split()] == [
+        "group requests served tokens in cached tokens out written images audio s cost $ g CO2 p50 ms p90 ms",
+        ["interns", "3", "3", "300", "120", "60", "60", "4", "123.0", "0.0000075", "0.06", "90.0", "90.0"],
+    ]
+    by_tier = stand.run("usage", *SPAN, "--by", "tier", "--json").told["rows"]
+    assert {row["tier"]: row["requests"] for row in by_tier} == {"": 1, "flex": 2}
+    assert "(standard)" in stand.run("usage", *SPAN, "--by", "tier").out
 
 
 @pytest.mark.parametrize("by", BY)

@@ -2,6 +2,8 @@
 
 from stand import Stand, admitted, settled
 
+from intertie.core.usage import Usage
+
 AT = 1_793_700_000.0  # 2026-11-03
 
 
@@ -23,6 +25,16 @@ def test_who_asked_where_it_ran_and_why(stand: Stand) -> None:
     assert "Candidates, objective interactive" in said
     assert "→  qwen-fra" in said and "0.760" in said
     assert "Not considered: qwen-sin (residency: EU wanted)." in said
+
+
+def test_what_else_was_used_and_in_which_tier(stand: Stand) -> None:
+    used = Usage(100, 20, 40, written_1h=30, searches=1, tier="flex")
+    stand.write(admitted(1, AT), settled(1, AT, usage=used))
+    said = explained(stand)
+    assert "written 1h 30" in said and "searches   1" in said
+    assert "(price from list) in tier flex" in said
+    told = stand.run("route", "explain", "req_w1_1", "--json").told["request"]
+    assert (told["written_1h_tokens"], told["searches"], told["images"], told["tier"]) == (30, 1, 0, "flex")
 
 
 def test_the_choice_with_other_weights(stand: Stand) -> None:

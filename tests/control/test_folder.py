@@ -86,7 +86,7 @@ async def test_all_that_a_row_says_is_in_the_ledger(database: Database, folder: 
         "closed_at": 1_002.0, "outcome": "served", "status": 200, "endpoint": "fra-1", "site": "fra",
         "upstream_model": "up", "prompt": 10, "completion": 5, "cached": 3, "reasoning": 0, "estimated": False,
         "cost_nano": 4, "price_source": "list", "ttft_s": 0.1, "duration_s": 0.5, "gco2": 0.01, "attempts": 1,
-        "fault": "", "stream": False, "plan": b"plan",
+        "fault": "", "stream": False, "plan": b"plan", "tier": "", **dict.fromkeys(schema.MORE_USAGE),
     }  # fmt: skip
 
 

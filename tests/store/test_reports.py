@@ -75,7 +75,7 @@ async def test_a_request_is_found_by_its_id_only(database: Database) -> None:
         unsettled = await request(connection, "w2", 2)
         assert await request(connection, "w1", 2) is None
     assert isinstance(found, RequestRow)
-    expected = row(1) | {"key_name": "ci"}
+    expected = row(1) | dict.fromkeys(schema.MORE_USAGE, 0) | {"tier": "", "key_name": "ci"}
     assert msgspec.structs.asdict(found) == {name: value for name, value in expected.items() if name != "closed_at"}
     assert unsettled is not None and unsettled.cost_nano is unsettled.plan is None and unsettled.key_name == ""
 
@@ -84,8 +84,8 @@ async def test_a_request_is_found_by_its_id_only(database: Database) -> None:
 async def test_usage_can_be_told_by_each_of_these(database: Database, by: By) -> None:
     await write(database, row(1), row(2))
     names = {"group": "interns", "user": "ann", "key": "key_1", "project": "p", "model": "small", "endpoint": "fra-1",
-             "site": "fra", "day": "2024-10-04", "objective": "eco"}  # fmt: skip
-    assert await read(database, by) == [UsageRow(names[by], 2, 2, 0, 0, 20, 6, 10, 14, 0.5, 0.1, 0.1)]
+             "site": "fra", "day": "2024-10-04", "objective": "eco", "tier": ""}  # fmt: skip
+    assert await read(database, by) == [UsageRow(names[by], 2, 2, 0, 0, 20, 6, 10, 14, 0.5, 0.1, 0.1, reasoning=2)]
 
 
 async def test_what_is_under_way_failed_or_has_no_price_is_told_apart(database: Database) -> None:

@@ -10,6 +10,7 @@ import uvloop
 from intertie.cli.moments import ago, iso, shown
 from intertie.cli.screen import Json, complain, emit, out, show_table
 from intertie.cli.stored import PATIENCE_S, Gateway, On, compiled, opened
+from intertie.cli.units import UNITS, Unit, units_told, units_used
 from intertie.config.settings import Settings
 from intertie.control.budgets import BudgetState, budget_states
 from intertie.core.clock import SystemClock
@@ -21,7 +22,8 @@ from intertie.store.stored_keys import all_keys
 from intertie.store.verify import Verdict, verify
 
 _BUDGETS = ("whose", "model", "period", "cap $", "spent $", "lent $", "left $", "", "%", "resets")
-_USAGE = ("requests", "served", "tokens in", "cached", "tokens out", "cost $", "g CO2", "p50 ms", "p90 ms")
+_TOKENS = ("requests", "served", "tokens in", "cached", "tokens out")
+_COSTS = ("cost $", "g CO2", "p50 ms", "p90 ms")
 _BAR = 20
 
 
@@ -54,7 +56,8 @@ def budgets(*, json: Json = False, on: On = None) -> int:
 
 
 def usage(*, by: By = "group", since: str = "7d", until: str = "", json: Json = False, on: On = None) -> int:
-    """What requests consumed and cost, summed over their group, user, key, project, model, place, day or objective.
+    """What requests consumed and cost, summed over their group, user, key, project, model, place, day, objective or
+    service tier. What is not used (audio, images, cache writes …) has no column.
 
     Parameters
     ----------
@@ -141,7 +144,8 @@ async def _usage(settings: Settings, by: By, since: float, until: float) -> tupl
 
 def _total(rows: Sequence[UsageRow]) -> UsageRow:
     counted = ("requests", "served", "under_way", "unpriced", "prompt", "cached", "completion", "cost_nano", "gco2")
-    return UsageRow("", **{name: sum(getattr(row, name) for row in rows) for name in counted})
+    names = (*counted, *(unit.field for unit in UNITS))
+    return UsageRow("", **{name: sum(getattr(row, name) for row in rows) for name in names})
 
 
 def _usage_told(row: UsageRow) -> dict[str, Any]:
@@ -157,13 +161,15 @@ def _usage_told(row: UsageRow) -> dict[str, Any]:
         "gco2": round(float(row.gco2), 6),
         "ttft_p50_ms": _ms(row.ttft_p50_s),
         "ttft_p90_ms": _ms(row.ttft_p90_s),
+        **units_told(row),
     }
 
 
-def _usage_cells(row: UsageRow) -> tuple[object, ...]:
+def _usage_cells(row: UsageRow, units: Sequence[Unit]) -> tuple[object, ...]:
     counts = [f"{count:,}" for count in (row.requests, row.served, row.prompt, row.cached, row.completion)]
     waits = ["-" if wait is None else f"{wait:,}" for wait in (_ms(row.ttft_p50_s), _ms(row.ttft_p90_s))]
-    return (*counts, show_usd(row.cost_nano), f"{row.gco2:,.3g}", *waits)
+    used = [f"{unit.amount(row):,}" for unit in units]
+    return (*counts, *used, show_usd(row.cost_nano), f"{row.gco2:,.3g}", *waits)
 
 
 def _ms(seconds: float | None) -> float | None:
@@ -176,8 +182,11 @@ def _show_usage(by: By, span: tuple[float, float], rows: Sequence[UsageRow]) -> 
         out().print(f"No requests {when}.")
         return
     total = _total(rows)
-    cells = [(row.name or "(none)", *_usage_cells(row)) for row in rows]
-    show_table(f"Requests {when}", (by, *_USAGE), [*cells, ("all", *_usage_cells(total))])
+    units = units_used(total)
+    nameless = "(standard)" if by == "tier" else "(none)"
+    cells = [(row.name or nameless, *_usage_cells(row, units)) for row in rows]
+    columns = (by, *_TOKENS, *(unit.words for unit in units), *_COSTS)
+    show_table(f"Requests {when}", columns, [*cells, ("all", *_usage_cells(total, units))])
     if total.under_way:
         out().print(f"{total.under_way} of them are under way: what they cost is not known yet.")
     if total.unpriced:

@@ -8,6 +8,7 @@ import uvloop
 from intertie.cli.moments import iso, shown
 from intertie.cli.screen import Json, complain, emit, out, show_table
 from intertie.cli.stored import Gateway, On, compiled, opened, unknown
+from intertie.cli.units import units_told, units_used
 from intertie.config.settings import Settings
 from intertie.core.clock import SystemClock
 from intertie.core.faults import InvalidRequest, NotFound, StoreFault
@@ -114,7 +115,10 @@ def _show_row(row: RequestRow, plan: Plan | None) -> None:
         lines.append(f"  ran at     {row.endpoint} ({row.site}), attempts: {row.attempts}{first}")
         guessed = ", estimated" if row.estimated else ""
         lines.append(f"  tokens     {row.prompt} in ({row.cached} cached), {row.completion} out{guessed}")
+        lines += [f"  {unit.words:<11}{unit.amount(row):,}" for unit in units_used(row)]
         cost = "unknown" if row.cost_nano is None else f"${show_usd(row.cost_nano)} (price from {row.price_source})"
+        if row.tier:
+            cost += f" in tier {row.tier}"
         lines.append(f"  cost       {cost}, {row.gco2:.2g} g CO2")
     if plan is None:
         lines.append("  plan       none was recorded")
@@ -185,7 +189,9 @@ def _row_told(row: RequestRow) -> dict[str, Any]:
         "prompt_tokens": row.prompt,
         "cached_tokens": row.cached,
         "completion_tokens": row.completion,
+        **units_told(row),
         "usage_estimated": row.estimated,
+        "tier": row.tier,
         "cost_usd": None if row.cost_nano is None else show_usd(row.cost_nano),
         "price_source": row.price_source,
         "gco2": row.gco2,

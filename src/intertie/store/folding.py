@@ -5,7 +5,7 @@ transaction: whatever dies, the next one begins where the last that was committe
 """
 
 from collections import defaultdict
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 
 import msgspec
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from intertie.core.faults import GatewayFault
 from intertie.core.ids import WorkerId
 from intertie.core.record import Admitted, JournalRow, Settled
+from intertie.core.usage import Usage
 from intertie.store import schema
 from intertie.store.alerts import note_thresholds
 from intertie.store.books import Books
@@ -137,11 +138,9 @@ async def _expect_open(connection: AsyncConnection, worker: WorkerId, late: dict
 async def _insert(
     connection: AsyncConnection, worker: WorkerId, admitted: dict[int, Admitted], settled: dict[int, Settled]
 ) -> None:
-    whole = [_opened(worker, row) | _closed(settled[number]) for number, row in admitted.items() if number in settled]
-    open_ = [_opened(worker, row) for number, row in admitted.items() if number not in settled]
-    for rows in (whole, open_):
-        if rows:
-            await connection.execute(schema.ledger.insert(), rows)
+    rows = [_opened(worker, row) | _closed(settled.get(number)) for number, row in admitted.items()]
+    for alike in _alike(rows):
+        await connection.execute(schema.ledger.insert(), alike)
     charges = [charge for row in admitted.values() for charge in _charges(worker, row, settled.get(row.sequence))]
     if charges:
         await connection.execute(schema.charge.insert(), charges)
@@ -152,9 +151,8 @@ async def _close(connection: AsyncConnection, worker: WorkerId, late: dict[int, 
         return
     table = schema.ledger
     statement = update(table).where(table.c.worker == bindparam("of"), table.c.sequence == bindparam("number"))
-    await connection.execute(
-        statement, [_closed(row) | {"of": worker, "number": row.sequence} for row in late.values()]
-    )
+    for alike in _alike(_closed(row) | {"of": worker, "number": row.sequence} for row in late.values()):
+        await connection.execute(statement, alike)
     # An account may have been held and then spared: it was for a model that did not serve.
     paid_to = schema.charge
     unpaid = (paid_to.c.worker == worker, paid_to.c.sequence.in_(list(late)), paid_to.c.amount.is_(None))
@@ -184,9 +182,19 @@ def _opened(worker: WorkerId, row: Admitted) -> Row:
     }
 
 
-def _closed(row: Settled) -> Row:
+def _alike(rows: Iterable[Row]) -> Iterable[list[Row]]:
+    """The rows in lists of those that name the same columns, which one statement can take."""
+    found: defaultdict[int, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[len(row)].append(row)
+    return found.values()
+
+
+def _closed(row: Settled | None) -> Row:
+    if row is None:
+        return {}
     usage = row.usage
-    return {
+    closed: Row = {
         "closed_at": row.at,
         "outcome": row.outcome,
         "status": row.status,
@@ -208,6 +216,12 @@ def _closed(row: Settled) -> Row:
         "stream": row.stream,
         "plan": row.plan or None,
     }
+    return closed if usage.plain and not usage.tier else closed | _more(usage)
+
+
+def _more(usage: Usage) -> Row:
+    more: Row = {name: getattr(usage, name) or None for name in schema.MORE_USAGE}
+    return more | {"tier": usage.tier}
 
 
 def _charges(worker: WorkerId, opened: Admitted, closed: Settled | None) -> list[Row]:

@@ -2,8 +2,8 @@
 money, times epoch seconds.
 """
 
-from collections.abc import Collection, Sequence
-from typing import Literal, get_args
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal, get_args
 
 import msgspec
 from sqlalchemy import BigInteger, ColumnElement, Connection, Text, and_, cast, func, inspect, select
@@ -14,15 +14,17 @@ from intertie.core.ids import WorkerId
 from intertie.store import schema
 from intertie.store.books import AccountRow
 
-By = Literal["group", "user", "key", "project", "model", "endpoint", "site", "day", "objective"]
+By = Literal["group", "user", "key", "project", "model", "endpoint", "site", "day", "objective", "tier"]
 BY: tuple[By, ...] = get_args(By)
 
 _PORTION = 5_000
+_MORE = ("reasoning", *schema.MORE_USAGE)
 
 
 class UsageRow(msgspec.Struct, frozen=True):
     """What requests of one name consumed. `under_way` of the requests have not ended yet, `unpriced` ended without a
-    known price; the percentiles of the time to first token (nearest rank, seconds) are None where no token came.
+    known price; the percentiles of the time to first token (nearest rank, seconds) are None where no token came. What
+    follows them is counted as in `core.usage.Usage`.
     """
 
     name: str
@@ -37,6 +39,18 @@ class UsageRow(msgspec.Struct, frozen=True):
     gco2: float
     ttft_p50_s: float | None = None
     ttft_p90_s: float | None = None
+    reasoning: int = 0
+    written: int = 0
+    written_1h: int = 0
+    audio_in: int = 0
+    audio_out: int = 0
+    image_in: int = 0
+    image_out: int = 0
+    images: int = 0
+    audio_ms: int = 0
+    characters: int = 0
+    pages: int = 0
+    searches: int = 0
 
 
 class RequestRow(msgspec.Struct, frozen=True):
@@ -72,6 +86,18 @@ class RequestRow(msgspec.Struct, frozen=True):
     fault: str
     stream: bool
     plan: bytes | None
+    written: int
+    written_1h: int
+    audio_in: int
+    audio_out: int
+    image_in: int
+    image_out: int
+    images: int
+    audio_ms: int
+    characters: int
+    pages: int
+    searches: int
+    tier: str
     key_name: str
 
 
@@ -95,7 +121,10 @@ async def request(connection: AsyncConnection, worker: WorkerId, sequence: int) 
     table, key = schema.ledger, schema.api_key
     *columns, _ = RequestRow.__struct_fields__
     query = (
-        select(*(table.c[name] for name in columns), func.coalesce(key.c.name, ""))
+        select(
+            *(_count(name) if name in schema.MORE_USAGE else table.c[name] for name in columns),
+            func.coalesce(key.c.name, ""),
+        )
         .outerjoin_from(table, key, key.c.id == table.c.key_id)
         .where(table.c.worker == worker, table.c.sequence == sequence)
     )
@@ -109,7 +138,7 @@ async def usage(connection: AsyncConnection, by: By, since: float, until: float)
     name = _named(connection, by).label("name")
     within = and_(table.c.at >= since, table.c.at < until)
     closed = table.c.closed_at.is_not(None)
-    cost = _total(func.coalesce(table.c.cost_nano, 0))
+    cost = _total(_count("cost_nano"))
     query = (
         select(
             name,
@@ -122,14 +151,19 @@ async def usage(connection: AsyncConnection, by: By, since: float, until: float)
             _total(table.c.completion),
             cost,
             func.sum(table.c.gco2),
+            *(_total(_count(name)) for name in _MORE),
         )
         .where(within)
         .group_by(name)
         .order_by(*((name,) if by == "day" else (cost.desc(), name)))
     )
     waited = await _first_tokens(connection, name, within)
-    rows = [UsageRow(*row) for row in await connection.execute(query)]
-    return [msgspec.structs.replace(row, **waited.get(row.name, {})) for row in rows]
+    return [_usage_row(tuple(row), waited) for row in await connection.execute(query)]
+
+
+def _usage_row(row: tuple[Any, ...], waited: Mapping[str, Mapping[str, float]]) -> UsageRow:
+    plain, more = row[: -len(_MORE)], dict(zip(_MORE, row[-len(_MORE) :], strict=True))
+    return UsageRow(*plain, **more, **waited.get(row[0], {}))
 
 
 async def _first_tokens(
@@ -155,6 +189,11 @@ def _named(connection: AsyncConnection, by: By) -> ColumnElement[str]:
     if connection.dialect.name == "postgresql":
         return func.to_char(func.timezone("UTC", func.to_timestamp(table.c.at)), "YYYY-MM-DD", type_=Text)
     return func.date(table.c.at, "unixepoch", type_=Text)
+
+
+def _count(name: str) -> ColumnElement[int]:
+    """A column of the ledger that is null where there is nothing."""
+    return func.coalesce(schema.ledger.c[name], 0)
 
 
 def _total(column: ColumnElement[int]) -> ColumnElement[int]:

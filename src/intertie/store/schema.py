@@ -46,6 +46,12 @@ def _text(name: str) -> Column[str]:
     return Column(name, Text, nullable=False, default="")
 
 
+MORE_USAGE = (
+    "written", "written_1h", "audio_in", "audio_out", "image_in", "image_out", "images", "audio_ms", "characters",
+    "pages", "searches",
+)  # fmt: skip
+"""What few requests use, by the names of `core.usage.Usage`: null, which takes no room, where there is none of it."""
+
 account = Table(
     "account",
     metadata,
@@ -110,6 +116,8 @@ ledger = Table(
     _text("fault"),
     Column("stream", Boolean, nullable=False, default=False),
     Column("plan", LargeBinary),
+    *(Column(name, BigInteger) for name in MORE_USAGE),
+    Column("tier", Text, nullable=False, server_default=""),
     CheckConstraint("cost_nano IS NULL OR cost_nano >= 0", name="cost"),
     Index("ix_ledger_at", "at"),
 )
