@@ -256,6 +256,14 @@ def test_fact_12_a_budget_of_thinking_lies_between_1024_and_the_limit(
     assert caught.value.param == "thinking"
 
 
+def test_no_model_thinks_where_a_tool_is_forced() -> None:
+    forced = {"tools": (F,), "tool_choice": ToolChoice("required")}
+    with pytest.raises(Unsupported) as caught:
+        written(chat(thinking=Thinking(effort="low"), **forced))
+    assert caught.value.param == "thinking"
+    assert written(chat(thinking=Thinking(effort="none"), **forced))["thinking"] == {"type": "disabled"}
+
+
 def test_the_form_of_the_answer() -> None:
     body = written(chat(form=Form(kind="schema", name="n", description="D", schema=SCHEMA, strict=True)))
     schema = {"description": "D", **json.loads(bytes(SCHEMA))}

@@ -31,6 +31,14 @@ def test_a_count_of_tokens_needs_no_limit_and_reserves_nothing() -> None:
     assert (call.max_output, call.prompt_tokens, call.stream) == (0, 0, False)
 
 
+def test_a_picture_weighs_what_it_shows_and_not_its_bytes() -> None:
+    data = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ" + "A" * 1_000_000
+    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}
+    call = called(messages=[{"role": "user", "content": [picture]}])
+    assert call.prompt_tokens < 10_000
+    assert call.units.image_in > 0
+
+
 def test_a_cache_may_be_filled_without_an_answer() -> None:
     assert called(max_tokens=0).max_output == 0
 

@@ -125,6 +125,7 @@ samplings = st.builds(
 @st.composite
 def chats(draw: st.DrawFn) -> Chat:
     choice, parallel = draw(choices)
+    free = choice is None or choice.mode == "auto"
     return Chat(
         model="claude-opus-5",
         turns=draw(conversations()),
@@ -133,7 +134,7 @@ def chats(draw: st.DrawFn) -> Chat:
         tool_choice=choice,
         parallel_tools=parallel,
         form=draw(forms),
-        thinking=draw(thinking),
+        thinking=draw(thinking) if free else None,
         sampling=draw(samplings),
         max_output=draw(st.integers(1, 99_999)),
         stream=draw(st.booleans()),
@@ -217,7 +218,7 @@ def agent_chat() -> Chat:
             Turn("system", (Text("Be brief."),)),
         ),
         tools=(Tool(name="read", description="Read a file.", schema=msgspec.Raw(b'{"type":"object"}')),),
-        tool_choice=ToolChoice("required"),
+        tool_choice=ToolChoice("auto"),
         parallel_tools=False,
         thinking=Thinking(effort="medium"),
         max_output=1_000,

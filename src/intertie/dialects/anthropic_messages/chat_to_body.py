@@ -12,7 +12,7 @@ from intertie.core.chat import Chat, Form, Hosted, Tool
 from intertie.core.endpoint import Endpoint
 from intertie.dialects.anthropic_messages.messages_to_turns import OWN
 from intertie.dialects.anthropic_messages.models import hears_system_later
-from intertie.dialects.anthropic_messages.thinking_to_body import thinking_to_body
+from intertie.dialects.anthropic_messages.thinking_to_body import asks_for_thoughts, thinking_to_body
 from intertie.dialects.anthropic_messages.turns_to_messages import Json, MessageWriter, cached
 from intertie.dialects.dialect import Cannot
 
@@ -87,7 +87,9 @@ def _sampling(chat: Chat, cannot: Cannot) -> Json:
 def _output(chat: Chat, endpoint: Endpoint, limit: int, cannot: Cannot) -> Json:
     """`thinking` and `output_config`."""
     body, config = Json(), Json()
-    if chat.thinking is not None:
+    if chat.thinking is not None and _forces(chat) and asks_for_thoughts(chat.thinking):
+        cannot.say("thinking", "Anthropic's models do not think where a tool is forced")
+    elif chat.thinking is not None:
         thinking, effort = thinking_to_body(chat.thinking, endpoint.upstream_model, limit, cannot)
         if thinking:
             body["thinking"] = thinking
@@ -98,6 +100,10 @@ def _output(chat: Chat, endpoint: Endpoint, limit: int, cannot: Cannot) -> Json:
     elif chat.form is not None and chat.form.schema is not None:
         config["format"] = {"type": "json_schema", "schema": _described(chat.form, chat.form.schema)}
     return {**body, "output_config": config} if config else body
+
+
+def _forces(chat: Chat) -> bool:
+    return chat.tool_choice is not None and chat.tool_choice.mode in ("required", "named") and bool(chat.tools)
 
 
 def _described(form: Form, schema: msgspec.Raw) -> msgspec.Raw | Json:

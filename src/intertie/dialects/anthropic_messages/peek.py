@@ -10,8 +10,8 @@ from intertie.core.faults import InvalidRequest
 from intertie.dialects.anthropic_messages.foreign import MARK, without_foreign
 from intertie.dialects.dialect import MOST_TOKENS
 from intertie.dialects.json_body import read_fields, refuse, refuse_variants, write_fields
+from intertie.dialects.weight import Weight, weigh
 
-_BYTES_PER_TOKEN = 4  # the field's rule of thumb for English; the upstream's count settles the bill
 _AFFINITY_BYTES = 256  # what conversations share at their beginning, as much as SGLang's prefix_hash takes
 _LONGEST_NAME = 256
 
@@ -52,6 +52,7 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
         refuse(error)
     _check(seen)
     counts = operation == "count_tokens"
+    weight = Weight(0) if counts else weigh(canonical, "anthropic_messages")
     return Call(
         operation=operation,
         model=seen.model,
@@ -59,11 +60,12 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
         fields=fields,
         stream=bool(seen.stream) and not counts,
         wants_usage=True,
-        prompt_tokens=0 if counts else len(canonical) // _BYTES_PER_TOKEN + 1,
+        prompt_tokens=weight.tokens,
         max_output=0 if counts else _max_output(seen),
         affinity=_affinity(seen),
         ask=seen.intertie or NO_ASK,
         dialect="anthropic_messages",
+        units=weight.units,
     )
 
 

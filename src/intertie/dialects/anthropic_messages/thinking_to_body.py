@@ -17,23 +17,30 @@ _PERCENT: Final = {"minimal": 10, "low": 20, "medium": 50, "high": 80, "xhigh": 
 (openrouter.ai/docs/use-cases/reasoning-tokens)."""
 
 
+def asks_for_thoughts(thinking: Thinking) -> bool:
+    """Whether the model is to think, rather than not, or as it is used to."""
+    if thinking.on is False or thinking.effort == "none" or thinking.budget == 0:
+        return False
+    return bool(thinking.on or thinking.effort or thinking.budget or thinking.adaptive)
+
+
 def thinking_to_body(thinking: Thinking, model: str, max_tokens: int, cannot: Cannot) -> tuple[dict[str, Any], str]:
     """The `thinking` object, empty where nothing is asked for, and the effort of `output_config`."""
     adaptive = thinks_adaptively(model)
     effort = _EFFORTS.get(thinking.effort, "") if adaptive else ""
-    if thinking.on is False or thinking.effort == "none" or thinking.budget == 0:
-        return {"type": "disabled"}, effort
-    if thinking.budget is not None and not takes_budget(model):
+    if not asks_for_thoughts(thinking):
+        off = thinking.on is False or thinking.effort == "none" or thinking.budget == 0
+        return {"type": "disabled"} if off else {}, effort
+    budget = thinking.budget
+    if budget is not None and not takes_budget(model):
         cannot.say("thinking", "the model takes an effort instead of a budget")
-    elif thinking.budget is not None:
-        return _budget(thinking, thinking.budget, max_tokens, cannot), effort
-    if adaptive and (thinking.on or thinking.effort or thinking.adaptive):
+        budget = None
+    if budget is None and adaptive:
         return {"type": "adaptive", **_display(thinking)}, effort
-    if thinking.on or thinking.effort:
+    if budget is None:
         share = _PERCENT.get(thinking.effort, _PERCENT["medium"])
         budget = max(_LEAST, min(_MOST, max_tokens * share // 100))
-        return _budget(thinking, budget, max_tokens, cannot), effort
-    return {}, effort
+    return _budget(thinking, budget, max_tokens, cannot), effort
 
 
 def _budget(thinking: Thinking, budget: int, max_tokens: int, cannot: Cannot) -> dict[str, Any]:
