@@ -24,6 +24,12 @@ def anthropic(answer: dict) -> dict:
     return {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}, *said], "tools": [tool]}
 
 
+def openai(answer: dict) -> dict:
+    said = [answer["choices"][0]["message"], {"role": "tool", "tool_call_id": "tooluse_a", "content": "22"}]
+    tool = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+    return {"model": "m", "messages": [{"role": "user", "content": "hi"}, *said], "tools": [tool]}
+
+
 def responses(answer: dict) -> dict:
     result = {"type": "function_call_output", "call_id": "tooluse_a", "output": "22"}
     tool = {"type": "function", "name": "weather", "parameters": {"type": "object"}, "strict": False}
@@ -38,6 +44,7 @@ def responses(answer: dict) -> dict:
             {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]},
             anthropic,
         ),
+        ("openai_chat", {"model": "m", "messages": [{"role": "user", "content": "hi"}]}, openai),
         ("openai_responses", {"model": "m", "input": "hi", "include": ["reasoning.encrypted_content"]}, responses),
     ],
 )
