@@ -141,6 +141,7 @@ class Outbound:
     (its output bounded where a budget needs it) and `watch` stands in the stream. `write`, `read` and `reader`
     translate chats; `conversions` other operations, by the caller's dialect. `sign` is asked at each request where what
     it says of us depends on it: header lines, from the whole path, the body and the wall clock in epoch seconds.
+    `glance_at` is `glance` for answers that only the call explains: sound, transcripts, what is sold by the piece.
     """
 
     name: Dialect

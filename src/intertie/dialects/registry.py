@@ -4,6 +4,7 @@ from intertie.core.endpoint import Dialect
 from intertie.dialects.anthropic_messages import both as anthropic_messages
 from intertie.dialects.azure_openai import both as azure_openai
 from intertie.dialects.bedrock import both as bedrock
+from intertie.dialects.cohere import both as cohere
 from intertie.dialects.dialect import Inbound, Outbound
 from intertie.dialects.gemini import both as gemini
 from intertie.dialects.openai_chat import both as openai_chat
@@ -22,5 +23,6 @@ OUTBOUND: dict[Dialect, Outbound] = {
         gemini.VERTEX,
         bedrock.OUTBOUND,
         azure_openai.OUTBOUND,
+        cohere.OUTBOUND,
     )
 }

@@ -4,6 +4,7 @@ from urllib.parse import quote
 
 from intertie.core.endpoint import Endpoint, Operation
 from intertie.dialects.dialect import Inbound, Outbound
+from intertie.dialects.embeddings import openai_to_gemini
 from intertie.dialects.gemini.answer_to_body import answer_to_body
 from intertie.dialects.gemini.body_to_answer import body_to_answer
 from intertie.dialects.gemini.call_to_chat import call_to_chat
@@ -31,6 +32,8 @@ def _method(endpoint: Endpoint, operation: Operation, stream: bool) -> str:
     model = quote(endpoint.upstream_model, safe="")
     if operation == "count_tokens":
         return f"{model}:countTokens"
+    if operation == "embeddings":
+        return f"{model}:batchEmbedContents"
     return f"{model}:streamGenerateContent?alt=sse" if stream else f"{model}:generateContent"
 
 
@@ -59,6 +62,7 @@ OUTBOUND = Outbound(
     write=chat_to_body,
     read=body_to_answer,
     reader=GeminiReader,
+    conversions={("openai_chat", "embeddings"): openai_to_gemini.CONVERSION},
 )
 VERTEX = Outbound(
     "vertex",
