@@ -10,6 +10,7 @@ from intertie.policy.keys import check_format, digest
 from intertie.wire.server import Request
 
 _BEARER = b"bearer "
+_OTHERS = (b"x-api-key", b"x-goog-api-key", b"api-key")
 
 
 def authenticate(live: Live, request: Request) -> Principal:
@@ -34,9 +35,10 @@ def _unknown(key: bytes) -> str:
 
 
 def _credential(headers: dict[bytes, bytes]) -> bytes:
+    """The key, as OpenAI's clients send it, or Anthropic's, Google's and Azure's."""
     authorization = headers.get(b"authorization")
     if authorization is None:
-        key = headers.get(b"x-api-key", b"")
+        key = next((headers[name] for name in _OTHERS if name in headers), b"")
     elif authorization[:7].lower() == _BEARER:
         key = authorization[7:].strip()
     else:

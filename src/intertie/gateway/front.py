@@ -5,22 +5,19 @@ from urllib.parse import unquote
 
 from intertie.core.faults import Fault, MethodNotAllowed, NotFound
 from intertie.core.ids import RequestId
-from intertie.dialects.openai_chat.both import PATHS
-from intertie.dialects.openai_chat.pages import model_card, model_list
+from intertie.dialects.pages import anthropic_list, counted, gemini_list, model_card, model_list
 from intertie.dialects.registry import INBOUND
 from intertie.gateway.authenticate import authenticate
 from intertie.gateway.door import Door
+from intertie.gateway.doors import DOORS, by_prefix
 from intertie.gateway.exchange import exchange
-from intertie.gateway.guard import usable
+from intertie.gateway.guard import guard, usable
 from intertie.gateway.live import Live
 from intertie.gateway.observe import note
+from intertie.gateway.receive import receive
 from intertie.gateway.respond import JSON, refusal
 from intertie.wire.server import Reply, Request
 
-_OPENAI = INBOUND["openai_chat"]
-_DOORS: dict[bytes, Door] = {
-    prefix + path.encode(): Door(operation, _OPENAI) for operation, path in PATHS.items() for prefix in (b"/v1", b"")
-}
 _MODELS = (b"/v1/models", b"/models")
 _LIVE = (b"/livez", b"/healthz", b"/health/liveness", b"/health/liveliness")
 _READY = (b"/readyz", b"/health/readiness")
@@ -35,8 +32,8 @@ class Front:
 
     def __call__(self, request: Request, reply: Reply) -> Awaitable[None]:
         """Answer one request."""
-        door = _DOORS.get(request.path)
-        if door is not None and request.method == "POST":
+        door = DOORS.get(request.path) or by_prefix(request)
+        if door is not None and request.method == "POST" and door.operation != "count_tokens":
             return exchange(self._live, request, reply, door)
         return self._show(request, reply, door)
 
@@ -44,7 +41,7 @@ class Front:
         try:
             status, headers, body = self._page(request, door)
         except Fault as fault:
-            reply.send(*self.render(fault))
+            reply.send(*self._refused(fault, door))
         else:
             reply.send(status, headers + _id_line(self._live.next_name()), body)
 
@@ -53,36 +50,56 @@ class Front:
         try:
             authenticate(self._live, request)
         except Fault as fault:
-            return self.render(fault)
+            return self._refused(fault, DOORS.get(request.path) or by_prefix(request))
         return None
 
     def render(self, fault: Fault) -> tuple[int, bytes, bytes]:
-        """A fault as an answer where no passage tells it: it gets an id of its own, by which the log knows it."""
+        """A fault as an answer where nothing is known of the request, not even its dialect."""
+        return self._refused(fault, None)
+
+    def _refused(self, fault: Fault, door: Door | None) -> tuple[int, bytes, bytes]:
+        """A fault that no passage tells: it gets an id of its own, by which the log knows it."""
         name = self._live.next_name()
         note(self._live, name, fault)
-        status, headers, body = refusal(fault, _OPENAI, name)
+        status, headers, body = refusal(fault, door.inbound if door else INBOUND["openai_chat"], name)
         return status, headers + _id_line(name), body
 
     def _page(self, request: Request, door: Door | None) -> tuple[int, bytes, bytes]:
-        path, live = request.path, self._live
+        path = request.path
         if door is not None:
-            raise MethodNotAllowed(f"{path.decode('latin-1')} wants POST, not {request.method}.")
+            if request.method != "POST":
+                raise MethodNotAllowed(f"{path.decode('latin-1')} wants POST, not {request.method}.")
+            return 200, JSON, self._count(request, door)
         if request.method not in ("GET", "HEAD"):
             raise NotFound(f"There is nothing at {request.method} {path[:200].decode('latin-1')}.")
         if path in _LIVE or path == b"/":
             return 200, _TEXT, b"ok\n"
         if path in _READY:
-            return (200, _TEXT, b"ready\n") if live.ready else (503, _TEXT, b"not ready\n")
+            return (200, _TEXT, b"ready\n") if self._live.ready else (503, _TEXT, b"not ready\n")
+        return 200, JSON, self._about_models(request)
+
+    def _about_models(self, request: Request) -> bytes:
+        path = request.path
+        if path == b"/v1beta/models":
+            return gemini_list(usable(self._live, authenticate(self._live, request)))
         for prefix in _MODELS:
             if path == prefix:
-                return 200, JSON, self._models(request)
+                return self._models(request)
             if path.startswith(prefix + b"/"):
-                return 200, JSON, self._model(request, unquote(path[len(prefix) + 1 :].decode("latin-1")))
+                return self._model(request, unquote(path[len(prefix) + 1 :].decode("latin-1")))
         raise NotFound(f"There is nothing at {path[:200].decode('latin-1')}; the API is under /v1.")
+
+    def _count(self, request: Request, door: Door) -> bytes:
+        """How many tokens a prompt has, by the gateway's own estimate: no endpoint is asked, and nothing is paid."""
+        principal = authenticate(self._live, request)
+        call = receive(request, door)
+        guard(self._live, principal, call)
+        return counted(door.inbound.name, call.prompt_tokens)
 
     def _models(self, request: Request) -> bytes:
         principal = authenticate(self._live, request)
-        return model_list([(name, self._owner(name)) for name in usable(self._live, principal)])
+        cards = [(name, self._owner(name)) for name in usable(self._live, principal)]
+        return anthropic_list(cards) if b"anthropic-version" in request.headers else model_list(cards)
 
     def _model(self, request: Request, name: str) -> bytes:
         principal = authenticate(self._live, request)

@@ -13,9 +13,9 @@ from intertie.wire.pool import Pool
 
 
 class Lane:
-    """`marks` are the answer headers that name the place; `drops` whether what its dialect cannot say is left out."""
+    """`marks` are the answer headers that name the place."""
 
-    __slots__ = ("_grams", "_heads", "drops", "endpoint", "marks", "outbound", "pool", "site", "state")
+    __slots__ = ("_grams", "_heads", "endpoint", "marks", "outbound", "pool", "site", "state")
 
     def __init__(self, endpoint: Endpoint, site: Site, pool: Pool, state: EndpointState) -> None:
         self.endpoint = endpoint
@@ -24,7 +24,6 @@ class Lane:
         self.state = state
         self._grams = grams_per_token(endpoint, site) or (0.0, 0.0)
         self.outbound = OUTBOUND[endpoint.dialect]
-        self.drops = False
         self._heads: dict[tuple[Operation, bool], bytes] = {}
         marks = f"x-intertie-endpoint: {endpoint.id}\r\nx-intertie-site: {site.id}\r\n"
         self.marks = f"{marks}x-intertie-model: {endpoint.model}\r\n".encode("ascii", "replace")
@@ -34,12 +33,16 @@ class Lane:
         return (usage.prompt - usage.cached) * self._grams[0] + usage.completion * self._grams[1]
 
     def head(self, operation: Operation, stream: bool) -> bytes:
-        """The request head of an operation, up to the length of the body; made once."""
+        """The request head of an operation, without what tells of the body; made once."""
         head = self._heads.get((operation, stream))
         if head is None:
-            path = self.outbound.path(self.endpoint, operation, stream)
-            head = self._heads[operation, stream] = _head(self.endpoint, path, self.outbound.headers(self.endpoint))
+            own = self.outbound.headers(self.endpoint)
+            head = self._heads[operation, stream] = _head(self.endpoint, self.path(operation, stream), own)
         return head
+
+    def path(self, operation: Operation, stream: bool) -> str:
+        """The whole path of an operation here, with its query."""
+        return self.endpoint.origin.path + self.outbound.path(self.endpoint, operation, stream)
 
     def serves(self, endpoint: Endpoint) -> bool:
         """Whether this lane's connections fit a newer description of the endpoint."""
@@ -52,10 +55,9 @@ class Lane:
 def _head(endpoint: Endpoint, path: str, own: tuple[str, ...]) -> bytes:
     origin = endpoint.origin
     lines = (
-        f"POST {origin.path}{path} HTTP/1.1",
+        f"POST {path} HTTP/1.1",
         f"host: {origin.authority}",
-        "content-type: application/json",
-        "accept: application/json, text/event-stream",
+        "accept: application/json, text/event-stream, */*;q=0.1",
         "accept-encoding: identity",
         "user-agent: intertie",
         *own,

@@ -60,7 +60,8 @@ class Attempt(msgspec.Struct):
 
 
 class Passage(msgspec.Struct):
-    """See the module. `name` is the request's id; `body` a whole answer, or the tail of a stream that has begun.
+    """See the module. `name` is the request's id; `body` a whole answer (`kind` its media type), or the tail of a
+    stream that has begun.
 
     `status` is 0 until there is an answer; `trace` our span, where spans are wanted; `chat` the call in the words of
     all dialects, or `conversion` how it is turned, where the endpoint speaks another than the caller; `dropped` what
@@ -87,6 +88,7 @@ class Passage(msgspec.Struct):
     cost: Nano | None = None
     status: int = 0
     body: bytes = b""
+    kind: bytes = b"application/json"
     trace: TraceContext | None = None
 
     @property

@@ -6,10 +6,12 @@ import msgspec
 
 from intertie.core.call import NO_ASK, Ask, Call
 from intertie.core.faults import InvalidRequest
+from intertie.dialects.openai_media.both import FORMS
 from intertie.gateway.door import Door
 from intertie.wire.server import Request
 
 _PREFIX = b"x-intertie-"
+_JSON = b"application/json"
 _TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 _MAX_SESSION = 512
 _MAX_TAGS, _MAX_TAG = 16, 128
@@ -19,18 +21,28 @@ _LONGEST_SLO_MS, _MOST_GRAMS = 3_600_000, 1_000_000
 
 def receive(request: Request, door: Door) -> Call:
     """Understand the request. Raises InvalidRequest, naming the field or header."""
-    kind = request.headers.get(b"content-type", b"application/json")
-    if kind != b"application/json" and kind.partition(b";")[0].strip().lower() != b"application/json":
-        shown = kind[:80].decode("latin-1")
-        raise InvalidRequest(f"content-type must be application/json, not {shown!r}.", code="unsupported_media_type")
     if request.headers.get(b"content-encoding", b"identity") != b"identity":
         raise InvalidRequest("The body must not be compressed.", code="unsupported_media_type")
     if not request.body:
         raise InvalidRequest("The request has no body.", code="invalid_json")
-    call = with_headers(door.inbound.peek(door.operation, request.body, door.model), request.headers)
+    call = with_headers(_peek(request, door), request.headers)
     if call.ask is not NO_ASK:
         _check(call.ask)
     return call
+
+
+def _peek(request: Request, door: Door) -> Call:
+    kind, inbound = request.headers.get(b"content-type", _JSON), door.inbound
+    if kind != _JSON:
+        media = kind.partition(b";")[0].strip().lower()
+        if media == b"multipart/form-data" and inbound.peek_form is not None and door.operation in FORMS:
+            return inbound.peek_form(door.operation, request.body, kind)
+        if media != _JSON:
+            shown = kind[:80].decode("latin-1")
+            raise InvalidRequest(
+                f"content-type must be application/json, not {shown!r}.", code="unsupported_media_type"
+            )
+    return inbound.peek(door.operation, request.body, door.model)
 
 
 def with_headers(call: Call, headers: dict[bytes, bytes]) -> Call:

@@ -7,8 +7,11 @@ callbacks (`wire.relay.Stream`) without waking this coroutine.
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
 from intertie.core.answers import fault_of, refused_us, told_under_200
+from intertie.core.call import Call
+from intertie.core.endpoint import Operation
 from intertie.core.faults import Fault, StaleConnection, Unsupported, UpstreamGarbled
 from intertie.core.usage import Usage
 from intertie.dialects.dialect import Heard
@@ -21,7 +24,10 @@ from intertie.wire.client import Connection
 from intertie.wire.relay import Collect, Stream
 from intertie.wire.server import Reply
 
-Write = Callable[[Passage, Lane], bytes]
+_JSON: Final[tuple[Operation, ...]] = ("chat", "completions", "embeddings", "count_tokens")
+"""Operations that are always answered in JSON, with usage at its usual place."""
+
+Write = Callable[[Live, Passage, Lane], bytes]
 Begin = Callable[[Live, Passage], tuple[int, bytes]]
 
 
@@ -37,7 +43,7 @@ async def relay(live: Live, passage: Passage, reply: Reply, write: Write, begin:
     for endpoint_id in plan.order:
         lane = passage.view.lanes[endpoint_id]
         try:
-            message = write(passage, lane)
+            message = write(live, passage, lane)
         except Unsupported as fault:
             failure = failure or fault  # another endpoint's dialect may have a way to say it
             continue
@@ -82,8 +88,8 @@ async def _collect(
     live: Live, passage: Passage, reply: Reply, connection: Connection, message: bytes, begin: Begin
 ) -> None:
     """A whole answer: nothing leaves before it is complete and understood, so failover stays possible."""
-    limits, attempt = live.snapshot.upstream, passage.attempt
-    assert attempt is not None
+    limits, attempt, call = live.snapshot.upstream, passage.attempt, passage.call
+    assert attempt is not None and call is not None
     sink = Collect(live.loop, limits.max_answer_bytes)
     connection.exchange(message, sink, limits.answer_timeout_s, limits.idle_stream_timeout_s)
     try:
@@ -93,18 +99,24 @@ async def _collect(
         raise
     if not 200 <= answer.status < 300:
         raise refused_us(fault_of(answer.status, answer.headers, answer.body))
-    attempt.heard.usage = _glance(passage, answer.body)
+    attempt.heard.usage = _glance(passage, call, answer.body)
     attempt.first_byte, attempt.ended = answer.first_byte, answer.ended
     body = answer.body
     if passage.chat is not None or passage.conversion is not None:
         body, usage = returned(passage, body)
         attempt.heard.usage = usage or attempt.heard.usage
+    elif call.operation not in _JSON:
+        passage.kind = answer.headers.get(b"content-type", passage.kind)
     passage.status, passage.body = answer.status, body
 
 
-def _glance(passage: Passage, body: bytes) -> Usage | None:
+def _glance(passage: Passage, call: Call, body: bytes) -> Usage | None:
+    outbound = passage.lane.outbound
     try:
-        reading = passage.lane.outbound.glance(body)
+        if call.operation in _JSON or outbound.glance_at is None:
+            reading = outbound.glance(body)
+        else:
+            reading = outbound.glance_at(body, call)
     except ValueError as error:
         raise UpstreamGarbled(f"The endpoint's answer is not what its dialect promises: {error}") from None
     if reading.error:

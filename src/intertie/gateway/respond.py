@@ -8,6 +8,7 @@ from intertie.core.faults import Draining, Fault, RateLimited, UpstreamRefused
 from intertie.core.ids import RequestId
 from intertie.core.money import NANO_PER_USD
 from intertie.dialects.dialect import Inbound
+from intertie.dialects.openai_chat import faults as openai_chat
 from intertie.gateway.holds import Holds
 from intertie.gateway.live import Live
 from intertie.gateway.passage import Passage
@@ -16,9 +17,9 @@ from intertie.policy.routing.explain import header as plan_header
 from intertie.wire.server import Reply
 
 _SHOWN = ("requests", "tokens")
+_WINDOW_S = 60.0
 JSON = b"content-type: application/json\r\n"
 _TEXT = b"content-type: text/plain; charset=utf-8\r\n"
-_LIMIT = b"x-ratelimit-limit-%b: %d\r\nx-ratelimit-remaining-%b: %d\r\nx-ratelimit-reset-%b: %b\r\n"
 _SERVED = b"x-request-id: %b\r\n%bx-intertie-ttft-ms: %d\r\nx-intertie-attempts: %d\r\n"
 _EVENTS = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
 
@@ -38,7 +39,7 @@ def respond(live: Live, passage: Passage, reply: Reply) -> None:
     if reply.started:
         reply.finish(passage.door.inbound.error_event(fault, passage.name) if fault else passage.body)
     elif fault is None:
-        reply.send(passage.status, JSON + _headers(live, passage), passage.body)
+        reply.send(passage.status, _type(passage.kind) + _headers(live, passage), passage.body)
     else:
         status, headers, body = refusal(fault, passage.door.inbound, passage.name)
         if isinstance(fault, UpstreamRefused) and fault.body:
@@ -51,6 +52,10 @@ def respond(live: Live, passage: Passage, reply: Reply) -> None:
         elif isinstance(fault, RateLimited):
             headers += _limits(live, passage)
         reply.send(status, headers + _headers(live, passage), body)
+
+
+def _type(kind: bytes) -> bytes:
+    return JSON if kind == b"application/json" else b"content-type: %b\r\n" % kind
 
 
 def refusal(fault: Fault, inbound: Inbound, request: RequestId) -> tuple[int, bytes, bytes]:
@@ -80,17 +85,21 @@ def _headers(live: Live, passage: Passage) -> bytes:
         lines += b"x-intertie-dropped: %b\r\n" % ", ".join(passage.dropped).encode("ascii", "replace")
     if passage.call is not None and passage.call.ask is not NO_ASK:
         lines += _asked_for(live, passage)
-    return lines + _standings(passage.holds) if passage.holds else lines
+    return lines + _standings(live, passage.door.inbound, passage.holds) if passage.holds else lines
 
 
-def _standings(holds: Holds) -> bytes:
+def _standings(live: Live, inbound: Inbound, holds: Holds) -> bytes:
     """Where limits stand, counting this worker's own use; what was used is back after a minute at the latest."""
     lines = b""
     for lease, _ in holds.taken:
         if lease.shown:
             purse, cap = lease.purse, lease.meter.cap
             used = purse.granted - purse.returned - purse.room  # spent and held
-            lines += lease.shown % (cap, cap - used if used < cap else 0, b"1m0s" if used else b"0s")
+            left = cap - used if used < cap else 0
+            if inbound.standing is openai_chat.standing:
+                lines += lease.shown % (cap, left, b"1m0s" if used else b"0s")
+            else:
+                lines += inbound.standing(lease.meter.kind, cap, left, _WINDOW_S if used else 0.0, live.clock.wall())
     return lines
 
 
@@ -113,7 +122,7 @@ def _limits(live: Live, passage: Passage) -> bytes:
     lines = b""
     for meter in passage.terms.meters:
         if meter.kind in _SHOWN:
-            standing, kind = live.wallet.standing(meter), meter.kind.encode()
-            reset = b"%ds" % -(-standing.reset_s // 1)
-            lines += _LIMIT % (kind, meter.cap, kind, standing.remaining, kind, reset)
+            now = live.wallet.standing(meter)
+            wall = live.clock.wall()
+            lines += passage.door.inbound.standing(meter.kind, meter.cap, now.remaining, now.reset_s, wall)
     return lines

@@ -10,12 +10,13 @@ from intertie.core.call import Call
 from intertie.core.faults import Unsupported
 from intertie.dialects.dialect import Cannot
 from intertie.gateway.lane import Lane
+from intertie.gateway.live import Live
 from intertie.gateway.passage import Passage
 
 _FORWARDED = (b"traceparent", b"tracestate")
 
 
-def translate(passage: Passage, lane: Lane) -> bytes:
+def translate(live: Live, passage: Passage, lane: Lane) -> bytes:
     """The whole HTTP message for one endpoint. Raises Unsupported if its dialect has no way to say what was asked."""
     call, terms, outbound = passage.call, passage.terms, lane.outbound
     assert call is not None and terms is not None
@@ -24,9 +25,13 @@ def translate(passage: Passage, lane: Lane) -> bytes:
         passage.chat = passage.conversion = None
         body = outbound.pass_on(call, lane.endpoint, bound)
     else:
-        body = _translated(passage, call, lane, bound)
-    return b"%bcontent-length: %d\r\nx-request-id: %b\r\n%b\r\n%b" % (
-        lane.head(call.operation, call.stream),
+        body = _translated(live, passage, lane, bound)
+    head = lane.head(call.operation, call.stream)
+    if outbound.sign is not None:
+        head += _signed(live, lane, call, body)
+    return b"%bcontent-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n%b\r\n%b" % (
+        head,
+        call.content_type,
         len(body),
         passage.name.encode(),
         passage.trace.headers() if passage.trace else _passed_on(passage.request.headers),
@@ -34,13 +39,21 @@ def translate(passage: Passage, lane: Lane) -> bytes:
     )
 
 
-def _translated(passage: Passage, call: Call, lane: Lane, bound: int | None) -> bytes:
-    inbound, outbound = passage.door.inbound, lane.outbound
+def _signed(live: Live, lane: Lane, call: Call, body: bytes) -> bytes:
+    sign = lane.outbound.sign
+    assert sign is not None
+    lines = sign(lane.endpoint, lane.path(call.operation, call.stream), body, live.clock.wall())
+    return "".join([f"{line}\r\n" for line in lines]).encode("latin-1")
+
+
+def _translated(live: Live, passage: Passage, lane: Lane, bound: int | None) -> bytes:
+    call, inbound, outbound = passage.call, passage.door.inbound, lane.outbound
+    assert call is not None
     if call.operation != "chat":
         conversion = passage.conversion = outbound.conversions.get((call.dialect, call.operation))
         if conversion is None:
             raise Unsupported(f"The endpoint speaks {outbound.name}, which has no {call.operation}.")
-        cannot = Cannot(outbound.name, {}, drop=lane.drops)
+        cannot = Cannot(outbound.name, {}, drop=_drops(live, passage, lane))
         body = conversion.write(call, lane.endpoint, cannot)
     else:
         if inbound.read is None or outbound.write is None:
@@ -48,7 +61,7 @@ def _translated(passage: Passage, call: Call, lane: Lane, bound: int | None) -> 
         if passage.chat is None:
             passage.chat = inbound.read(call)
         chat = passage.chat
-        cannot = Cannot(outbound.name, chat.spelling, drop=lane.drops)
+        cannot = Cannot(outbound.name, chat.spelling, drop=_drops(live, passage, lane))
         body = (
             outbound.write(chat, lane.endpoint, cannot)
             if bound is None
@@ -56,6 +69,13 @@ def _translated(passage: Passage, call: Call, lane: Lane, bound: int | None) -> 
         )
     passage.dropped = cannot.dropped
     return body
+
+
+def _drops(live: Live, passage: Passage, lane: Lane) -> bool:
+    """Whether what cannot be said is left out: as the endpoint says, else the route."""
+    said = lane.endpoint.on_unsupported
+    route = live.snapshot.routes.get(passage.call.model) if said is None and passage.call is not None else None
+    return (route.on_unsupported if route is not None else said) == "drop"
 
 
 def _passed_on(headers: dict[bytes, bytes]) -> bytes:

@@ -20,7 +20,9 @@ STATUS_LINES: Final[dict[int, bytes]] = {
 BODILESS: Final = frozenset({204, 304})
 
 _METHODS: Final = {name: name.decode() for name in (b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD", b"OPTIONS")}
-_ONCE: Final = frozenset({b"host", b"authorization", b"x-api-key", b"content-length", b"transfer-encoding"})
+_ONCE: Final = frozenset(
+    {b"host", b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key", b"content-length", b"transfer-encoding"}
+)
 _HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z._~-]{1,255})(?::([0-9]{1,5}))?")
 _ABSOLUTE: Final = re.compile(rb"(https?)://([^/?#@]+)([^#]*)", re.IGNORECASE)
 _PORTS: Final = {b"http": b"80", b"https": b"443"}

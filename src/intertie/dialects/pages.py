@@ -1,0 +1,39 @@
+"""What the gateway answers by itself: the list of models, and counts of tokens, in each vendor's shape."""
+
+import msgspec
+
+from intertie.core.endpoint import Dialect
+
+_encode = msgspec.json.Encoder().encode
+
+
+def model_list(models: list[tuple[str, str]]) -> bytes:
+    """The answer of `GET /models`: (name, owner) pairs."""
+    data = [{"id": name, "object": "model", "created": 0, "owned_by": owner} for name, owner in models]
+    return _encode({"object": "list", "data": data})
+
+
+def model_card(name: str, owner: str) -> bytes:
+    """The answer of `GET /models/{name}`."""
+    return _encode({"id": name, "object": "model", "created": 0, "owned_by": owner})
+
+
+def anthropic_list(models: list[tuple[str, str]]) -> bytes:
+    """The answer of `GET /v1/models` to a client of Anthropic's: (name, owner) pairs, all on one page."""
+    data = [
+        {"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"} for name, _ in models
+    ]
+    first, last = (models[0][0], models[-1][0]) if models else (None, None)
+    return _encode({"data": data, "has_more": False, "first_id": first, "last_id": last})
+
+
+def gemini_list(names: list[str]) -> bytes:
+    """The answer of `GET /v1beta/models`."""
+    methods = ["generateContent", "streamGenerateContent", "countTokens"]
+    models = [{"name": f"models/{name}", "displayName": name, "supportedGenerationMethods": methods} for name in names]
+    return _encode({"models": models})
+
+
+def counted(dialect: Dialect, tokens: int) -> bytes:
+    """How many tokens a prompt has, as the dialect tells it."""
+    return _encode({"totalTokens": tokens} if dialect == "gemini" else {"input_tokens": tokens})
