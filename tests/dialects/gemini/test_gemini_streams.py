@@ -130,8 +130,14 @@ def test_an_endpoint_that_goes_on_behind_its_end_is_cut_off() -> None:
     watch = GeminiWatch(called(), Heard())
     watch.feed(STREAM)
     with pytest.raises(StreamCut):
-        for _ in range(100_000):
-            watch.feed(chunk({"text": "x" * 1000}))
+        for _ in range(100):
+            watch.feed(b": more\n\n")
+
+
+def test_a_picture_of_several_megabytes_comes_in_one_chunk() -> None:
+    picture = chunk({"inlineData": {"mimeType": "image/png", "data": "AAAA" * 1_000_000}}, finish="STOP")
+    assert watched(cut_at(picture, [1_500_000]))[1] == picture
+    assert any(isinstance(event, Grew) and len(event.text) == 4_000_000 for event in events_of([picture]))
 
 
 def test_of_several_candidates_only_the_last_to_finish_is_held_back() -> None:

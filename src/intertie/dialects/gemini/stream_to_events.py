@@ -29,7 +29,7 @@ from intertie.dialects.gemini.body_to_answer import blocked, call_id, call_of, c
 from intertie.dialects.gemini.glance import Candidate, Chunk, Part, read_chunk, reading_of
 from intertie.dialects.gemini.grounds import citations_of
 from intertie.dialects.gemini.reasons import stop_reason
-from intertie.dialects.gemini.watch import garbled, is_event, no_event, together
+from intertie.dialects.gemini.watch import LONGEST_EVENT, garbled, is_event, no_event, together
 from intertie.dialects.sse import EventSplitter, data_of, events
 
 _MOST_CHOICES: Final = 128
@@ -42,7 +42,7 @@ class GeminiReader:
     __slots__ = ("_answer", "_began", "_choices", "_splitter", "_usage")
 
     def __init__(self) -> None:
-        self._splitter = EventSplitter()
+        self._splitter = EventSplitter(LONGEST_EVENT)
         self._choices: dict[int, _Choice] = {}
         self._usage: Usage | None = None
         self._began = False

@@ -16,21 +16,25 @@ from intertie.dialects.dialect import Heard, Reading
 from intertie.dialects.gemini.glance import Chunk, glance, read_chunk, reading_of
 from intertie.dialects.sse import EventSplitter, data_of, events
 
-_LONGEST_TAIL: Final = 2 * 1024 * 1024  # one whole chunk may carry a picture
+LONGEST_EVENT: Final = 16 * 1024 * 1024
+"""A picture comes whole, in one chunk."""
+_LONGEST_TAIL: Final = LONGEST_EVENT + 64 * 1024
+_MOST_BEHIND: Final = 64  # events
 _FIELDS: Final = (b":", b"data", b"event", b"id", b"retry")
 
 
 class GeminiWatch:
     """See `dialect.Watch`. `done` once as many candidates are whole as were asked for."""
 
-    __slots__ = ("_asked", "_finished", "_heard", "_seen", "_splitter", "done", "tail")
+    __slots__ = ("_asked", "_behind", "_finished", "_heard", "_seen", "_splitter", "done", "tail")
 
     def __init__(self, call: Call, heard: Heard) -> None:
         self._heard = heard
         self._asked = call.choices
+        self._behind = 0
         self._seen: set[int] = set()
         self._finished: set[int] = set()
-        self._splitter = EventSplitter()
+        self._splitter = EventSplitter(LONGEST_EVENT)
         self.tail = b""
         self.done = False
 
@@ -74,7 +78,8 @@ class GeminiWatch:
 
     def _hold(self, event: bytes) -> None:
         self.tail += event
-        if len(self.tail) > _LONGEST_TAIL:
+        self._behind += 1
+        if self._behind > _MOST_BEHIND or len(self.tail) > _LONGEST_TAIL:
             raise StreamCut("The endpoint went on behind its stream's end.")
 
     def _finishes(self, data: bytes) -> bool:
