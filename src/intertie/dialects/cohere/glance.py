@@ -50,17 +50,18 @@ def usage_of(meta: Meta | None) -> Usage | None:
     if meta is None or meta.billed_units is None:
         return None
     billed = meta.billed_units
-    image_in = _count(billed.image_tokens)
+    image_in = count(billed.image_tokens)
     return Usage(
-        prompt=_count(billed.input_tokens) + image_in,
-        completion=_count(billed.output_tokens),
+        prompt=count(billed.input_tokens) + image_in,
+        completion=count(billed.output_tokens),
         image_in=image_in,
-        images=_count(billed.images),
-        searches=_count(billed.search_units),
+        images=count(billed.images),
+        searches=count(billed.search_units),
     )
 
 
-def _count(figure: float | None) -> int:
+def count(figure: float | None) -> int:
+    """A figure that may be believed, rounded up. Raises ValueError for one that is beyond any engine."""
     if figure is None or figure < 0:
         return 0
     if not figure <= MOST_TOKENS:

@@ -11,7 +11,8 @@ import msgspec
 from intertie.core.call import Call
 from intertie.core.usage import NOTHING, Usage
 from intertie.dialects import audio
-from intertie.dialects.dialect import MOST_TOKENS, Reading
+from intertie.dialects.cohere.glance import Meta, count, usage_of
+from intertie.dialects.dialect import Reading
 from intertie.dialects.openai_media.bounds import spoken_tokens
 
 _MOST_SECONDS = 1 << 22
@@ -52,15 +53,6 @@ class _Drawn(msgspec.Struct):
     output_tokens: int = 0
 
 
-class _Billed(msgspec.Struct):
-    search_units: float | None = None
-    input_tokens: float | None = None
-
-
-class _Meta(msgspec.Struct):
-    billed_units: _Billed | None = None
-
-
 class _Told(msgspec.Struct):
     """What is looked for in answers and events; the rest is only checked to be JSON."""
 
@@ -69,7 +61,7 @@ class _Told(msgspec.Struct):
     usage: _Usage | None = None
     svg_usage: _Drawn | None = None
     data: list[msgspec.Raw] | None = None
-    meta: _Meta | None = None
+    meta: Meta | None = None
     duration: float | str | None = None
 
 
@@ -117,9 +109,8 @@ def _used(told: _Told, call: Call) -> Usage:
     usage = told.usage
     if call.operation == "moderations" and usage is None:
         return NOTHING  # it costs nothing
-    if told.meta is not None and told.meta.billed_units is not None:
-        units = told.meta.billed_units
-        return Usage(prompt=_count(units.input_tokens), searches=_count(units.search_units))
+    if billed := usage_of(told.meta):
+        return billed
     if usage is None:
         return _known(told, call)
     if usage.seconds is not None:
@@ -128,19 +119,19 @@ def _used(told: _Told, call: Call) -> Usage:
 
 
 def _tokens(usage: _Usage, told: _Told, call: Call) -> Usage:
-    prompt = _count(_first(usage.input_tokens, usage.prompt_tokens, usage.total_tokens))
-    completion = _count(_first(usage.output_tokens, usage.completion_tokens))
+    prompt = count(_first(usage.input_tokens, usage.prompt_tokens, usage.total_tokens))
+    completion = count(_first(usage.output_tokens, usage.completion_tokens))
     before = usage.input_tokens_details or usage.input_token_details or _Kinds()
     after = usage.output_tokens_details
-    image_in = min(prompt, _count(before.image_tokens))
-    audio_in = min(prompt - image_in, _count(before.audio_tokens))
+    image_in = min(prompt, count(before.image_tokens))
+    audio_in = min(prompt - image_in, count(before.audio_tokens))
     images = _pictures(told, call)
-    image_out = 0 if not images else completion if after is None else min(completion, _count(after.image_tokens))
+    image_out = 0 if not images else completion if after is None else min(completion, count(after.image_tokens))
     drawn = told.svg_usage or _Drawn()
     return Usage(
-        prompt=prompt + _count(drawn.input_tokens),
-        completion=completion + _count(drawn.output_tokens),
-        cached=min(prompt, _count(before.cached_tokens)),
+        prompt=prompt + count(drawn.input_tokens),
+        completion=completion + count(drawn.output_tokens),
+        cached=min(prompt, count(before.cached_tokens)),
         image_in=image_in,
         audio_in=audio_in,
         image_out=image_out,
@@ -206,15 +197,6 @@ def _error(error: object) -> Reading:
 
 def _first(*figures: int | None) -> int | None:
     return next((figure for figure in figures if figure is not None), None)
-
-
-def _count(figure: float | None) -> int:
-    """A figure that may be believed, rounded up. Raises ValueError for one that is beyond any engine."""
-    if figure is None or figure < 0:
-        return 0
-    if not figure <= MOST_TOKENS:
-        raise ValueError(f"a usage of more than {MOST_TOKENS}")
-    return -int(-figure // 1)
 
 
 def _milliseconds(seconds: float | str) -> int:
