@@ -65,7 +65,15 @@ def test_a_refusal_is_read_with_its_words() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"<html>", b"{}", b'{"content":"a"}', b'{"content":[{"type":7}]}', b'{"content":' * 9_999]
+    "body",
+    [
+        b"<html>",
+        b"{}",
+        b'{"content":"a"}',
+        b'{"content":[{"type":7}]}',
+        b'{"content":[{"type":"\xff"}]}',
+        b'{"content":' * 9_999,
+    ],
 )
 def test_what_is_not_the_dialect_is_told_so(body: bytes) -> None:
     assert OUTBOUND.read is not None

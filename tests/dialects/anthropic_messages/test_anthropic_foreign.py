@@ -70,7 +70,13 @@ def test_an_anthropic_endpoint_never_sees_it() -> None:
     own = {"type": "thinking", "thinking": "t", "signature": "EqQB+/=="}
     words = {"type": "text", "text": 'a "signature":"intertie.x" in words'}
     before = called(
-        messages=said(("user", [words]), ("assistant", [*told(SEALED), own, words]), ("user", "go on")), other=[1]
+        messages=said(
+            ("user", [words]),
+            ("assistant", [*told(SEALED), own, words]),
+            ("user", "go on"),
+            ("assistant", told(SEALED)),
+        ),
+        other=[1],
     )
     assert OUTBOUND.pass_on is not None
     body = json.loads(OUTBOUND.pass_on(before, CLAUDE, None))

@@ -109,7 +109,7 @@ def test_an_error_inside_a_200_is_found(body: bytes, status: int) -> None:
     assert (reading.status, reading.error) == (status, body)
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"", b"[]", b'{"usage":7}', b'{"usage":' * 5_000])
+@pytest.mark.parametrize("body", [b"<html>", b"", b"[]", b'{"type":"\xff"}', b'{"usage":7}', b'{"usage":' * 5_000])
 def test_what_is_not_the_dialect_is_told_so(body: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         OUTBOUND.glance(body)

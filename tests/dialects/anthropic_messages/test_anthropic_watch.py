@@ -113,6 +113,7 @@ def test_fact_13_an_error_event_is_raised_as_what_it_means(kind: str, fault: typ
         (b"event: message_start\ndata: []\n\n", UpstreamGarbled),
         (b'data: {"type":"message_start","message":{"usage":{"input_tokens":99999999999}}}\n\n', UpstreamGarbled),
         (b"data: " + b"[" * 100_000 + b"\n\n", UpstreamGarbled),
+        (b'data: {"type":"ping\xff"}\n\n', UpstreamGarbled),
         (b'{"type":"error","error":{"type":"rate_limit_error","message":"slow"}}\n\n', UpstreamBusy),
     ],
 )
@@ -127,6 +128,12 @@ def test_an_error_as_a_whole_answer_under_200_is_found_at_the_end() -> None:
     watch.feed(b'{"type":"error","error":{"type":"rate_limit_error","message":"slow"}}')
     with pytest.raises(UpstreamBusy):
         watch.ended()
+
+
+def test_blocks_that_nobody_knows_pass_in_any_company() -> None:
+    watch, _ = watching()
+    strange = named_event("content_block_start", index="x", content_block={"type": "new", "input": 7})
+    assert watch.feed(start() + strange) == start() + strange
 
 
 def test_events_that_nobody_knows_pass() -> None:

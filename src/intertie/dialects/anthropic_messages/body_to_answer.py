@@ -4,6 +4,7 @@ import msgspec
 
 from intertie.core.chat import Answer, Choice, Part, Reasoning, Refusal, Text, ToolCall
 from intertie.dialects.anthropic_messages.blocks import NO_INPUT, AnswerBlock, StopDetails, to_citation
+from intertie.dialects.anthropic_messages.faults import NOT_JSON
 from intertie.dialects.anthropic_messages.messages_to_turns import OWN
 from intertie.dialects.anthropic_messages.stops import read_stop
 from intertie.dialects.anthropic_messages.usage import Figures, to_usage
@@ -26,7 +27,7 @@ def body_to_answer(body: bytes) -> Answer:
     """The answer. Raises ValueError if it is not this dialect."""
     try:
         message = _message(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         raise ValueError(str(error)) from None
     parts = [part for block in message.content if (part := _part(block)) is not None]
     if message.stop_details is not None and message.stop_details.explanation:

@@ -7,6 +7,9 @@ import msgspec
 
 from intertie.core.faults import Fault, UpstreamError
 
+NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What the decoder raises for what is no JSON or of another shape; a string that is no UTF-8 is an error of its own."""
+
 TYPES: Final[dict[int, str]] = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -65,7 +68,7 @@ def told(body: bytes) -> str:
     """What an error's body says to people; "" if it is not in this shape."""
     try:
         return _error(body).error.message
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return ""
 
 
@@ -73,7 +76,7 @@ def status_of(body: bytes) -> int:
     """The status that goes with an error's type; 502 where it tells none that is known."""
     try:
         return _STATUSES.get(_error(body).error.type, 502)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return 502
 
 

@@ -57,9 +57,9 @@ def from_signature(text: str, signature: str) -> Reasoning | None:
 
 
 def without_foreign(messages: msgspec.Raw) -> msgspec.Raw:
-    """The messages without thinking blocks that carry foreign reasoning; all else as it came."""
+    """The messages without thinking blocks that carry foreign reasoning, and without those that had nothing else."""
     try:
-        return msgspec.Raw(_encode([_without(message) for message in _messages(messages)]))
+        return msgspec.Raw(_encode([kept for message in _messages(messages) if (kept := _without(message))]))
     except msgspec.DecodeError:
         return messages  # the endpoint will say what is wrong with them
 
@@ -69,7 +69,7 @@ def _without(message: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
     if MARK not in content or content[:1] != b"[":
         return message
     kept = [block for block in _blocks(content) if not _is_foreign(block)]
-    return {**message, "content": msgspec.Raw(_encode(kept))}
+    return {**message, "content": msgspec.Raw(_encode(kept))} if kept else {}
 
 
 def _is_foreign(raw: msgspec.Raw) -> bool:

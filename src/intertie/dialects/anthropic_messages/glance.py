@@ -3,7 +3,7 @@
 import msgspec
 
 from intertie.core.usage import NOTHING
-from intertie.dialects.anthropic_messages.faults import status_of
+from intertie.dialects.anthropic_messages.faults import NOT_JSON, status_of
 from intertie.dialects.anthropic_messages.usage import Figures, to_usage
 from intertie.dialects.dialect import Reading
 
@@ -24,7 +24,7 @@ def glance(answer: bytes) -> Reading:
     """What a whole answer tells; a count of tokens costs nothing. Raises ValueError if it is not this dialect."""
     try:
         found = _glance(answer)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         raise ValueError(str(error)) from None
     if found.type == "error" or found.error:
         return Reading(error=answer, status=status_of(answer))

@@ -1,11 +1,14 @@
 """What one event of a stream tells: read once, for the watch over what passes through and for the translation."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import msgspec
 
 from intertie.core.answers import told_under_200
 from intertie.core.faults import Fault, UpstreamGarbled
 from intertie.dialects.anthropic_messages.blocks import AnswerBlock, Citing, StopDetails
-from intertie.dialects.anthropic_messages.faults import status_of
+from intertie.dialects.anthropic_messages.faults import NOT_JSON, status_of
 from intertie.dialects.anthropic_messages.usage import Figures
 from intertie.dialects.sse import data_of
 
@@ -46,24 +49,48 @@ class StreamEvent(msgspec.Struct):
     usage: Figures | None = None
 
 
+class _Opened(msgspec.Struct):
+    usage: Figures | None = None
+
+
+class Glimpse(msgspec.Struct):
+    """An event as far as what passes through is looked into."""
+
+    type: str
+    message: _Opened | None = None
+    usage: Figures | None = None
+
+
 class _Named(msgspec.Struct):
     type: str
 
 
+_Found = TypeVar("_Found", StreamEvent, Glimpse)
+
 _event = msgspec.json.Decoder(StreamEvent).decode
+_glimpse = msgspec.json.Decoder(Glimpse).decode
 _named = msgspec.json.Decoder(_Named).decode
 
 
 def read_event(event: bytes) -> StreamEvent | None:
     """An event of the stream; None if it carries no data (a comment). Raises the Fault that it tells, or is."""
+    return _read(event, _event)
+
+
+def glimpse(event: bytes) -> Glimpse | None:
+    """The same for what passes through: nothing is refused that is not needed here."""
+    return _read(event, _glimpse)
+
+
+def _read(event: bytes, decode: Callable[[bytes], _Found]) -> _Found | None:
     data = data_of(event)
     if not data:
         if not is_event(event):
             raise no_event(event)
         return None
     try:
-        found = _event(data)
-    except (msgspec.DecodeError, RecursionError) as error:
+        found = decode(data)
+    except NOT_JSON as error:
         raise UpstreamGarbled(f"A stream event is not what its dialect promises: {error}") from None
     if found.type == "error":
         raise told_under_200(status_of(data), data)
@@ -82,7 +109,7 @@ def plain(block: bytes) -> int:
         for chunk in chunks:
             if _named(chunk).type != "content_block_delta":
                 return -1
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return -1
     return len(chunks)
 
@@ -91,7 +118,7 @@ def is_end(rest: bytes) -> bool:
     """Whether what is left of a stream is its end, with nothing but its last empty line missing."""
     try:
         return _named(data_of(rest)).type == "message_stop"
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return False
 
 

@@ -5,7 +5,7 @@ import msgspec
 from intertie.core.call import Call
 from intertie.core.faults import StreamCut, UpstreamGarbled
 from intertie.core.usage import Usage
-from intertie.dialects.anthropic_messages.stream import StreamEvent, is_end, is_event, no_event, plain, read_event
+from intertie.dialects.anthropic_messages.stream import Glimpse, glimpse, is_end, is_event, no_event, plain
 from intertie.dialects.anthropic_messages.usage import Figures, fold, to_usage
 from intertie.dialects.dialect import Heard
 from intertie.dialects.sse import EventSplitter, events
@@ -56,7 +56,7 @@ class MessageWatch:
         if self.done:
             self._hold_back(event)
             return False
-        found = read_event(event)
+        found = glimpse(event)
         if found is None:
             return True
         if found.type == "message_stop":
@@ -66,7 +66,7 @@ class MessageWatch:
         self._meter(found)
         return True
 
-    def _meter(self, event: StreamEvent) -> None:
+    def _meter(self, event: Glimpse) -> None:
         figures = event.message.usage if event.message is not None else event.usage
         if figures is None:
             return
