@@ -42,6 +42,7 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     jurisdiction: tuple[str, ...] = ()
     engine: str = ""
     own_models: bool = False
+    chats: str = ""
     quirks: dict[Quirk, str] = {}
     names: dict[Gateway, tuple[str, ...]] = {}
 
@@ -59,6 +60,10 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     def url_in(self, region: str, project: str) -> str:
         """The base URL in a region and project."""
         return self.regions.get(region) or self.url.format(region=region, project=project)
+
+    def serving(self, model: str) -> "Preset":
+        """The preset that serves a model, told by its name: this one, or the one that has its chats."""
+        return presets()[self.chats] if self.chats and operation_of(model) == "chat" else self
 
     def called(self, gateway: Gateway) -> tuple[str, ...]:
         """What another gateway calls it."""
@@ -98,10 +103,11 @@ def models_of(preset: Preset) -> dict[str, Operation]:
     if seller is None:
         return found
     own = seller.model_match if preset.own_models else None
+    only = preset.operations[0] if len(preset.operations) == 1 and "chat" not in preset.operations else None
     for model in seller.models:
-        does = operation_of(model.id) if "chat" in preset.operations else preset.operations[0]
+        does = only or operation_of(model.id)
         good = not model.deprecated and not _LEFT_OPEN.search(model.id) and (own is None or own.is_match(model.id))
-        if good and does in preset.operations:
+        if good and does is not None and does in preset.operations:
             found[model.id] = does
     return found
 

@@ -14,7 +14,7 @@ from intertie.config.snapshot import Snapshot
 from intertie.core.faults import ConfigFault
 from intertie.policy.keys import digest
 
-KEYS = {"OPENAI_API_KEY": "o", "ANTHROPIC_API_KEY": "a", "GROQ_API_KEY": "g", "AZURE_KEY": "z"}
+KEYS = {"OPENAI_API_KEY": "o", "ANTHROPIC_API_KEY": "a", "GROQ_API_KEY": "g", "COHERE_API_KEY": "c", "AZURE_KEY": "z"}
 
 
 def imported(text: str) -> Imported:
@@ -76,6 +76,8 @@ model_list:
         ("model: hosted_vllm/Qwen/Qwen3-8B, api_base: 'http://h:8/v1'", "vllm", "Qwen/Qwen3-8B", "http://h:8/v1"),
         ("model: openai/x, api_base: 'http://h:8/v1', api_key: k", "", "x", "http://h:8/v1"),
         ("model: unheard/of, api_base: os.environ/BASE, api_key: k", "", "of", "https://base.example/v1"),
+        ("model: cohere/command-a-03-2025", "cohere-chat", "command-a-03-2025", "https://api.cohere.ai/compatibility/v1"),
+        ("model: cohere/rerank-v3.5", "cohere", "rerank-v3.5", "https://api.cohere.com/v2"),
         ("model: y, custom_llm_provider: groq", "groq", "y", "https://api.groq.com/openai/v1"),
         ("model: anthropic/c, api_base: 'http://proxy:1'", "anthropic", "c", "http://proxy:1"),
         ("model: bedrock/converse/amazon.nova-pro-v1:0, aws_region_name: eu-west-1", "bedrock", "amazon.nova-pro-v1:0",
@@ -181,6 +183,7 @@ model_list:
   - {model_name: "fast-*", litellm_params: {model: "groq/llama-3.1-*"}}
   - {model_name: gpt-4o, litellm_params: {model: azure/mine, api_base: "https://x.openai.azure.com", api_key: k}}
   - {model_name: "vllm/*", litellm_params: {model: "hosted_vllm/*"}}
+  - {model_name: "cohere/*", litellm_params: {model: "cohere/*"}}
 """
     )
     found = taken_up(tmp_path, made, **KEYS)
@@ -189,6 +192,7 @@ model_list:
     assert models["text-embedding-3-small"].operations == ("embeddings",)
     assert models["anthropic/claude-sonnet-4-5"].upstream_model == "claude-sonnet-4-5"
     assert models["fast-8b-instant"].upstream_model == "llama-3.1-8b-instant"
+    assert (models["cohere/command-a"].provider, models["cohere/embed-v4.0"].provider) == ("cohere-chat", "cohere")
     assert [end.provider for end in found.endpoints.values() if end.model == "gpt-4o"] == ["azure"], (
         "written out: first"
     )

@@ -10,7 +10,7 @@ from intertie.adapters.migration.foreign import Notes, Section, Variables
 from intertie.adapters.migration.litellm_places import Place, place_of
 from intertie.adapters.migration.litellm_reasons import INFO, PARAMS
 from intertie.catalog.prices import price_of
-from intertie.catalog.providers import Preset, models_of, operation_of, seller_of
+from intertie.catalog.providers import Preset, models_of, operation_of, presets, seller_of
 from intertie.config.tree import Node
 from intertie.core.endpoint import Operation
 from intertie.core.money import NANO_PER_USD
@@ -158,9 +158,8 @@ class ModelList:
 
     def _expand(self, wild: Wild, written: frozenset[str]) -> None:
         before, star, after = wild.pattern.partition("*")
-        presets = [wild.preset] if wild.preset else list(self._presets.values()) if wild.pattern == "*" else []
         count = 0
-        for preset in presets:
+        for preset in self._standing_behind(wild):
             for model, does in models_of(preset).items() if star else ():
                 if model.startswith(before) and model.endswith(after) and len(model) >= len(before + after):
                     middle = model[len(before) : len(model) - len(after)]
@@ -168,17 +167,19 @@ class ModelList:
                     count += self._serve(name, model, does, preset, wild, written)
         self._tell(wild, count)
 
+    def _standing_behind(self, wild: Wild) -> list[Preset]:
+        if wild.preset is None:
+            return list(self._presets.values()) if wild.pattern == "*" else []
+        return [wild.preset, *([presets()[wild.preset.chats]] if wild.preset.chats else [])]
+
     def _serve(
         self, name: str, model: str, does: Operation, preset: Preset, wild: Wild, written: frozenset[str]
     ) -> bool:
         if name in written or not is_name(name):
             return False
         own: Entry = {"id": f"{name}.{preset.id}", "model": name, "upstream_model": "" if model == name else model}
-        placed: Entry = {} if wild.preset else {"provider": preset.id}
-        operations = [] if does == "chat" else [does]
-        self.groups.setdefault(name, Group()).endpoints.append(
-            {**own, **wild.shared, **placed, "operations": operations}
-        )
+        placed = {"provider": preset.id, "operations": [] if does == "chat" else [does]}
+        self.groups.setdefault(name, Group()).endpoints.append({**own, **wild.shared, **placed})
         return True
 
     def _tell(self, wild: Wild, count: int) -> None:

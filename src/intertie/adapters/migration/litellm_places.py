@@ -45,6 +45,7 @@ def place_of(model: str, params: Section, credential: Section | None, variables:
         params.say("api_base", "it is taken to speak OpenAI's dialect")
         return Place(None, model.partition("/")[2] or model, _own(base, given, params))
     preset, name = found
+    preset = preset if "*" in name else preset.serving(name)
     operation: Operation | None = "completions" if model.startswith("text-completion-openai/") else None
     if base and preset.id == "openai" and "api.openai.com" not in base:
         return Place(None, name, _own(base, given, params), operation)

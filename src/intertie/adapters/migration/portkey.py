@@ -132,6 +132,9 @@ class _Reader:
         provider, key = node.text("provider"), node.text("virtual_key")
         slug, _, slugged = provider.removeprefix("@").partition("/")
         preset = presets().get(self._providers.get(key or slug, "")) or called("portkey").get(slug)
+        model = around.model or slugged
+        if preset is not None and model:
+            preset = preset.serving(model)
         entry = _address(node, preset, around.host)
         node.rest(_REASONS)
         if preset is None and not around.host:
@@ -141,7 +144,7 @@ class _Reader:
             )
             node.say(name, why)
             return None
-        return Target({**entry, "max_output": around.limit}, around.model or slugged, node.where)
+        return Target({**entry, "max_output": around.limit}, model, node.where)
 
 
 def _inherited(node: Section, around: Inherited) -> Inherited:
