@@ -57,7 +57,9 @@ def budgets(*, json: Json = False, on: On = None) -> int:
 
 def usage(*, by: By = "group", since: str = "7d", until: str = "", json: Json = False, on: On = None) -> int:
     """What requests consumed and cost, summed over their group, user, key, project, model, place, day, objective or
-    service tier. What is not used (audio, images, cache writes …) has no column.
+    service tier.
+
+    What nobody used (audio, images, cache writes …) has no column.
 
     Parameters
     ----------

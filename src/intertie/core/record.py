@@ -93,3 +93,6 @@ class Observation(msgspec.Struct, omit_defaults=True):
     attempts: int = 0
     caller_id: str = ""
     retry: str = ""
+    reasoning_tokens: int = 0
+    written_tokens: int = 0
+    tier: str = ""

@@ -53,6 +53,34 @@ def test_a_request_is_counted_under_its_labels_with_tokens_cost_and_times() -> N
     assert reading.process == "worker-0" and reading.rss_bytes > 1_000_000 and reading.cpu_s > 0
 
 
+MORE = Usage(100, 50, 20, reasoning=30, written=9, audio_in=8, images=2, audio_ms=1_500)
+
+
+def test_what_few_requests_use_is_counted_where_there_is_any() -> None:
+    totals = Totals()
+    for worker in ("w0", "w1"):
+        meters = Meters(worker)
+        meters.ended("chat", "chat", "", settled())
+        assert unpack(meters.snapshot()).series[0][1].more == {}
+        meters.ended("chat", "chat", "", settled(usage=MORE))
+        meters.ended("chat", "chat", "", settled(usage=MORE))
+        totals.merge(worker, meters.snapshot())
+    totals.gone("w0")
+    heir = Totals(totals.keep())
+    expected = {"reasoning": 120, "written": 36, "audio_in": 32, "images": 8, "audio_ms": 6_000}
+    assert _sum(totals).more == _sum(heir).more == expected
+    assert _sum(heir).input_tokens == 600
+
+
+def test_a_reading_from_before_is_still_read() -> None:
+    meters = Meters("worker-0")
+    meters.ended("chat", "chat", "", settled())
+    told = msgspec.msgpack.decode(meters.snapshot())
+    assert told[1][0][1].pop() == {}
+    ((_, series),) = unpack(msgspec.msgpack.encode(told)).series
+    assert (series.input_tokens, series.more) == (100, {})
+
+
 def test_an_unknown_price_counts_no_money_and_a_fault_counts_by_its_code() -> None:
     meters = Meters("worker-0")
     meters.ended("chat", "chat", "", settled(cost_nano=None, fault="upstream_cut", outcome="cut", ttft_s=0.0))

@@ -62,6 +62,28 @@ def test_the_page_sums_the_workers_in_base_units(page: str) -> None:
     assert samples["intertie_process_cpu_seconds_total", (("process", "control"),)] > 0
 
 
+def test_tokens_are_told_by_kind_and_pieces_by_unit() -> None:
+    usage = Usage(
+        100, 50, 20, reasoning=1, written=2, written_1h=3, audio_in=4, audio_out=5, image_in=6, image_out=7, images=8,
+        audio_ms=1_500, characters=9, pages=10, searches=11,
+    )  # fmt: skip
+    totals, meters = Totals(), Meters("worker-0")
+    row = _row("qwen-fra")
+    row.usage = usage
+    meters.ended("chat", "chat", "interns", row)
+    totals.merge("w0", meters.snapshot())
+    samples = _samples(MetricsPage(totals, list).render()[1].decode())
+    types = {
+        dict(labels)["type"]: value for (name, labels), value in samples.items() if name == "intertie_tokens_total"
+    }
+    units = {dict(labels)["unit"]: value for (name, labels), value in samples.items() if name == "intertie_units_total"}
+    assert types == {
+        "input": 100, "cached": 20, "output": 50, "reasoning": 1, "cache_write": 2, "cache_write_1h": 3,
+        "input_audio": 4, "output_audio": 5, "input_image": 6, "output_image": 7,
+    }  # fmt: skip
+    assert units == {"images": 8, "audio_seconds": 1.5, "characters": 9, "pages": 10, "searches": 11}
+
+
 def test_histograms_are_cumulative_and_their_count_is_that_of_the_requests(page: str) -> None:
     samples = _samples(page)
     where = {"endpoint": "qwen-fra", "model": "chat"}

@@ -108,7 +108,7 @@ def test_a_collector_gets_one_server_span_per_request_with_the_fields_own_names(
     trace = begin(_PARENT, b"", random.Random(7))
     sink.ended(
         trace,
-        _seen(model="chat", prompt_tokens=10, ttft_ms=120.0, endpoint="qwen-fra"),
+        _seen(model="chat", prompt_tokens=10, ttft_ms=120.0, endpoint="qwen-fra", reasoning_tokens=4, tier="flex"),
         1_790_000_000.0,
         1_790_000_001.5,
     )
@@ -127,7 +127,9 @@ def test_a_collector_gets_one_server_span_per_request_with_the_fields_own_names(
     assert facts["gen_ai.usage.input_tokens"].int_value == 10
     assert facts["gen_ai.response.time_to_first_chunk"].double_value == 0.12
     assert facts["intertie.endpoint"].string_value == "qwen-fra"
-    assert "user.id" not in facts
+    assert facts["gen_ai.usage.reasoning.output_tokens"].int_value == 4
+    assert facts["intertie.service_tier"].string_value == "flex"
+    assert "user.id" not in facts and "gen_ai.usage.cache_creation.input_tokens" not in facts
 
 
 def test_a_server_error_marks_the_span_and_names_its_type(collector: _Collector) -> None:

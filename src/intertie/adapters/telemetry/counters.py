@@ -16,9 +16,12 @@ import msgspec
 from intertie.core.faults import Fault
 from intertie.core.ids import WorkerId
 from intertie.core.record import Settled
+from intertie.core.usage import Usage
 
 MAX_SERIES = 500
 OTHER = "other"
+MORE_TOKENS = ("reasoning", "written", "written_1h", "audio_in", "audio_out", "image_in", "image_out")
+PIECES = ("images", "audio_ms", "characters", "pages", "searches")
 
 # Upper bounds in seconds, from OpenTelemetry's generative AI metrics: `gen_ai.server.request.duration` and
 # `gen_ai.server.time_to_first_token` (https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics/).
@@ -38,7 +41,10 @@ class SeriesLabels(NamedTuple):
 
 
 class Series(msgspec.Struct, array_like=True, gc=False):
-    """The counts of one label set: requests, tokens, nano-dollars, and two histograms (counts per bucket, seconds)."""
+    """The counts of one label set: requests, tokens, nano-dollars, and two histograms (counts per bucket, seconds).
+
+    `more` counts what few requests use, of `MORE_TOKENS` and `PIECES` those that came, as `core.usage.Usage` has them.
+    """
 
     ttft: list[int]
     duration: list[int]
@@ -51,6 +57,7 @@ class Series(msgspec.Struct, array_like=True, gc=False):
     cached_tokens: int = 0
     output_tokens: int = 0
     cost_nano: int = 0
+    more: dict[str, int] = {}
 
     @classmethod
     def empty(cls) -> "Series":
@@ -70,6 +77,7 @@ class Series(msgspec.Struct, array_like=True, gc=False):
         self.cached_tokens += more.cached_tokens
         self.output_tokens += more.output_tokens
         self.cost_nano += more.cost_nano
+        _add(self.more, more.more)
 
 
 class Gauges(msgspec.Struct, array_like=True):
@@ -147,6 +155,8 @@ class Meters:
         series.cached_tokens += usage.cached
         series.output_tokens += usage.completion
         series.cost_nano += row.cost_nano or 0
+        if usage.reasoning or not usage.plain:
+            _add(series.more, _more(usage))
         series.duration[bisect_left(DURATION_BOUNDS, row.duration_s)] += 1
         series.duration_sum += row.duration_s
         if row.stream:
@@ -264,6 +274,11 @@ def merge_series(parts: Iterable[list[tuple[SeriesLabels, Series]]], limit: int)
                 labels = labels._replace(model=OTHER, endpoint=OTHER, group=OTHER)
             merged.setdefault(labels, Series.empty()).add(series)
     return merged
+
+
+def _more(usage: Usage) -> dict[str, int]:
+    """What was used beyond plain tokens."""
+    return {name: number for name in (*MORE_TOKENS, *PIECES) if (number := getattr(usage, name))}
 
 
 def _add(into: dict[str, int], more: dict[str, int]) -> None:

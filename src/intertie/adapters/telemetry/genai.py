@@ -30,6 +30,11 @@ _FIELDS = {
     "gco2": "intertie.gco2",
     "usage_estimated": "intertie.usage_estimated",
 }
+_RARE = {
+    "reasoning_tokens": "gen_ai.usage.reasoning.output_tokens",
+    "written_tokens": "gen_ai.usage.cache_creation.input_tokens",
+    "tier": "intertie.service_tier",
+}
 
 
 def span_name(seen: Observation) -> str:
@@ -47,6 +52,9 @@ def attributes(seen: Observation) -> dict[str, str | bool | int | float]:
         value: str | bool | int | float = getattr(seen, field)
         if value != "":
             told[name] = value
+    for field, name in _RARE.items():
+        if more := getattr(seen, field):
+            told[name] = more
     if seen.ttft_ms:
         told["gen_ai.response.time_to_first_chunk"] = seen.ttft_ms / 1000
     if seen.code:

@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 
 from intertie.adapters.telemetry.counters import (
     DURATION_BOUNDS,
+    PIECES,
     TTFT_BOUNDS,
     Reading,
     Series,
@@ -27,6 +28,16 @@ from intertie.adapters.telemetry.counters import (
 from intertie.core.money import NANO_PER_USD, Nano
 
 _ALL_SERIES = 100_000  # each worker bounds its own; a lower bound here would let a counter go back
+
+_TOKEN_TYPES = {
+    "reasoning": "reasoning",
+    "written": "cache_write",
+    "written_1h": "cache_write_1h",
+    "audio_in": "input_audio",
+    "audio_out": "output_audio",
+    "image_in": "input_image",
+    "image_out": "output_image",
+}
 
 Labels = tuple[str, ...]
 
@@ -109,13 +120,26 @@ def _requests(series: dict[SeriesLabels, Series]) -> Iterator[Metric]:
 
 def _consumption(series: dict[SeriesLabels, Series]) -> Iterator[Metric]:
     tokens = CounterMetricFamily(
-        "intertie_tokens", "Tokens; input includes cached", labels=("model", "endpoint", "type")
+        "intertie_tokens",
+        "Tokens; input includes cached, cache_write, input_audio and input_image, output includes the others",
+        labels=("model", "endpoint", "type"),
+    )
+    units = CounterMetricFamily(
+        "intertie_units", "What is sold by the piece; audio in seconds", labels=("model", "endpoint", "unit")
     )
     for key, one in _by(series, "model", "endpoint").items():
         tokens.add_metric((*key, "input"), one.input_tokens)
         tokens.add_metric((*key, "cached"), one.cached_tokens)
         tokens.add_metric((*key, "output"), one.output_tokens)
+        for name, number in one.more.items():
+            if name == "audio_ms":
+                units.add_metric((*key, "audio_seconds"), number / 1_000)
+            elif name in PIECES:
+                units.add_metric((*key, name), number)
+            else:
+                tokens.add_metric((*key, _TOKEN_TYPES.get(name, name)), number)
     yield tokens
+    yield units
     cost = CounterMetricFamily(
         "intertie_cost_usd", "Cost where a price is known", labels=("model", "endpoint", "group")
     )
