@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from openai.types.responses import response_create_params
 from pydantic import TypeAdapter
 from responses_samples import ENDPOINT, FREE, FUNCTION, chats, plain
@@ -58,6 +58,7 @@ def dropped(one: Chat) -> list[str]:
     return cannot.dropped
 
 
+@settings(deadline=None)
 @given(chats())
 def test_what_is_written_is_read_as_it_was(one: Chat) -> None:
     body = chat_to_body(one, ENDPOINT, Cannot("openai_responses", {}, drop=False))

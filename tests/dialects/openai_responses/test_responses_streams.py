@@ -97,17 +97,20 @@ def test_the_sdk_understands_every_stream_and_ends_with_the_answer_that_was_not_
         assert [item["id"] for item in whole["output"]] == [item.id for item in final.output]
 
 
+@settings(deadline=None)
 @given(answers(), st.lists(st.integers(min_value=0), max_size=12), st.data())
 def test_a_stream_split_anywhere_tells_the_same_events(answer: Answer, cuts: list[int], data: st.DataObject) -> None:
     stream = written(events_of(answer, data.draw))
     assert plain(read(stream, cuts)) == plain(read(stream))
 
 
+@settings(deadline=None)
 @given(answers())
 def test_an_answer_comes_back_as_it_was_written(answer: Answer) -> None:
     assert plain(body_to_answer(answer_to_body(answer, CALL))) == plain(answer)
 
 
+@settings(deadline=None)
 @given(answers(), st.data())
 def test_a_stream_says_what_the_whole_answer_says(answer: Answer, data: st.DataObject) -> None:
     texts = {Text: "", Refusal: "", ToolCall: "", Reasoning: "", Picture: ""}

@@ -1,16 +1,12 @@
 """Decodes a value that lies somewhere within a call, and names the place if it is not what it must be."""
 
-import re
 from typing import TypeVar
 
 import msgspec
 
-from intertie.core.faults import InvalidRequest
+from intertie.dialects.json_body import refuse
 
 T = TypeVar("T")
-
-_complaint = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<at>[^`]*)`)?", re.DOTALL)
-_missing = re.compile(r"Object missing required field `([^`]+)`")
 
 
 def decode(decoder: msgspec.json.Decoder[T], raw: msgspec.Raw, where: str) -> T:
@@ -18,11 +14,4 @@ def decode(decoder: msgspec.json.Decoder[T], raw: msgspec.Raw, where: str) -> T:
     try:
         return decoder.decode(raw)
     except msgspec.DecodeError as error:
-        told = _complaint.fullmatch(str(error))
-    what, at = (told["what"], told["at"] or "") if told else ("", "")
-    missing = _missing.match(what)
-    if missing:
-        field = f"{where}{at}.{missing[1]}"
-        raise InvalidRequest(f"Missing required parameter: '{field}'.", code="missing_required_parameter", param=field)
-    field = f"{where}{at}"
-    raise InvalidRequest(f"Invalid type for '{field}': {what}.", code="invalid_type", param=field)
+        refuse(error, where)

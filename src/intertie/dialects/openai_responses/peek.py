@@ -9,20 +9,17 @@ from intertie.core.endpoint import Endpoint, Operation
 from intertie.core.faults import InvalidRequest, Unsupported
 from intertie.dialects.dialect import MOST_TOKENS
 from intertie.dialects.json_body import read_fields, refuse, refuse_variants, write_fields
+from intertie.dialects.quirks import adapt
 from intertie.dialects.weight import weigh
 
 _AFFINITY_BYTES = 256  # what conversations share at their beginning
 _LONGEST_NAME = 256
-
-_ABSENT = msgspec.Raw()
 
 
 class _Peek(msgspec.Struct):
     """The fields that decide; everything else is left alone."""
 
     model: str
-    input: msgspec.Raw = _ABSENT
-    instructions: msgspec.Raw = _ABSENT
     stream: bool | None = False
     max_output_tokens: int | None = None
     prompt_cache_key: str | None = None
@@ -32,9 +29,10 @@ class _Peek(msgspec.Struct):
 
 _peek = msgspec.json.Decoder(_Peek).decode
 _encode = msgspec.json.Encoder().encode
-_DECIDING = frozenset(field.encode_name for field in msgspec.structs.fields(_Peek))
+_PEEKED = frozenset(field.encode_name for field in msgspec.structs.fields(_Peek))
+_DECIDING = _PEEKED | {"input", "instructions"}
+_LARGE = 4_096  # bytes; above, it pays to leave the content out before looking at the rest once more
 _OTHER_INPUTS = ("previous_response_id", "prompt", "conversation")
-_TRUE = b"true"
 
 
 def peek(operation: Operation, body: bytes, model: str = "") -> Call:
@@ -42,10 +40,10 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
     fields, canonical = read_fields(body)
     refuse_variants(fields, _DECIDING)
     try:
-        seen = _peek(canonical)
+        seen = _peek(canonical if len(canonical) < _LARGE else _small(fields))
     except msgspec.DecodeError as error:
         refuse(error)
-    content = _content(seen, fields)
+    content = _content(fields)
     if len(seen.model) > _LONGEST_NAME:
         raise InvalidRequest(f"'model' has at most {_LONGEST_NAME} characters.", code="invalid_value", param="model")
     limit = seen.max_output_tokens
@@ -70,18 +68,26 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
     )
 
 
-def _content(seen: _Peek, fields: Fields) -> bytes:
+def _small(fields: Fields) -> bytes:
+    return _encode({name: value for name, value in fields.items() if name in _PEEKED})
+
+
+def _content(fields: Fields) -> bytes:
     """Instructions and input, in the order in which a model reads them."""
-    content = bytes(seen.input)
-    if content in (b"", b"null"):
-        if not any(bytes(fields.get(name, _ABSENT)) not in (b"", b"null") for name in _OTHER_INPUTS):
+    content = _given(fields, "input")
+    if not content:
+        if not any(_given(fields, name) for name in _OTHER_INPUTS):
             message = "Missing required parameter: 'input'."
             raise InvalidRequest(message, code="missing_required_parameter", param="input")
     elif content[:1] not in b'["':
         message = "Invalid type for 'input': expected a string or an array."
         raise InvalidRequest(message, code="invalid_type", param="input")
-    instructions = bytes(seen.instructions)
-    return content if instructions in (b"", b"null") else instructions + content
+    return _given(fields, "instructions")[:_AFFINITY_BYTES] + content
+
+
+def _given(fields: Fields, name: str) -> bytes:
+    raw = bytes(fields.get(name, b""))
+    return b"" if raw == b"null" else raw
 
 
 def pass_on(call: Call, endpoint: Endpoint, bound_output: int | None) -> bytes:
@@ -90,11 +96,11 @@ def pass_on(call: Call, endpoint: Endpoint, bound_output: int | None) -> bytes:
     `bound_output` is set when the caller named no limit and a budget pays. Raises Unsupported for `background`: what an
     endpoint makes behind our back cannot be metered.
     """
-    if bytes(call.fields.get("background", _ABSENT)) == _TRUE:
+    if _given(call.fields, "background") == b"true":
         message = "'background' cannot be passed on: what an endpoint answers later cannot be metered."
         raise Unsupported(message, param="background")
     rename = endpoint.upstream_model != call.model
-    if not (rename or bound_output is not None or "intertie" in call.fields):
+    if not (rename or bound_output is not None or "intertie" in call.fields or endpoint.quirks):
         return call.body
     fields: Fields = dict(call.fields)
     fields.pop("intertie", None)
@@ -102,4 +108,6 @@ def pass_on(call: Call, endpoint: Endpoint, bound_output: int | None) -> bytes:
         fields["model"] = msgspec.Raw(_encode(endpoint.upstream_model))
     if bound_output is not None:
         fields["max_output_tokens"] = msgspec.Raw(b"%d" % bound_output)
+    if endpoint.quirks:
+        adapt(fields, call.operation, endpoint.quirks)
     return write_fields(fields)
