@@ -25,7 +25,7 @@ from intertie.core.usage import Usage
 from intertie.dialects.dialect import Heard
 from intertie.dialects.openai_responses.both import INBOUND, OUTBOUND
 from intertie.dialects.openai_responses.faults import error_event
-from intertie.dialects.openai_responses.glance import glance
+from intertie.dialects.openai_responses.glance import glance, plain
 from intertie.dialects.openai_responses.peek import pass_on, peek
 from intertie.dialects.openai_responses.watch import ResponsesWatch
 
@@ -176,6 +176,33 @@ def test_wire_fact_3_each_terminal_event_is_held_back_and_tells_usage(end: str, 
     assert passed + watch.ended() == BEGINNING + tail  # unknown events and comments as they came, obfuscation and all
     assert watch.done and end.encode() not in passed
     assert (heard.usage, heard.events) == (COUNTED, 2)
+
+
+PLAIN = sse("response.created", response={"usage": None}) + sse("response.refusal.delta", delta="no\n\n") * 3
+
+
+@given(st.lists(st.integers(min_value=0), max_size=12))
+def test_blocks_of_nothing_but_plain_events_are_counted_alike_however_they_are_cut(cuts: list[int]) -> None:
+    passed, watch, heard = watched(PLAIN, cuts)
+    assert (passed, heard.events, watch.done) == (PLAIN, 3, False)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        ending("response.failed"),
+        PLAIN + ending("response.completed"),
+        sse("error", message="x"),
+        b'data: {"type":"response.refusal.delta"}\n\n',
+        b'event: x\ndata: {"type":"a.delta"}\ndata: {}\n\n',
+        b'event: x\ndata: {"type":"a.delta"\n\n',
+        PLAIN + b": ping\n\n",
+        PLAIN[:-1],
+        b"",
+    ],
+)
+def test_a_block_with_anything_else_is_looked_at_closely(block: bytes) -> None:
+    assert plain(block) == -1
 
 
 @given(st.lists(st.integers(min_value=0), max_size=12))

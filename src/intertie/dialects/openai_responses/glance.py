@@ -10,6 +10,8 @@ from intertie.dialects.dialect import MOST_TOKENS, Reading
 ENDS: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
 """The events of which one is the last of a stream; each carries usage."""
 
+_TELLING: Final = ENDS | {"error", ""}
+
 _STATUSES: Final = {
     "rate_limit_exceeded": 429, "too_many_requests": 429, "insufficient_quota": 429,
     "server_error": 500, "internal_error": 500, "vector_store_timeout": 504, "server_is_overloaded": 503,
@@ -58,8 +60,11 @@ class Head(msgspec.Struct):
     tool_usage: _ToolUsage | None = None
 
 
-class _Event(msgspec.Struct):
+class _Type(msgspec.Struct):
     type: str = ""
+
+
+class _Event(_Type):
     response: msgspec.Raw = msgspec.Raw()
     error: object = None
     code: object = None
@@ -80,6 +85,7 @@ class Seen(NamedTuple):
 
 
 _head = msgspec.json.Decoder(Head).decode
+_type = msgspec.json.Decoder(_Type).decode
 _event = msgspec.json.Decoder(_Event).decode
 _encode = msgspec.json.Encoder().encode
 _NOTHING = Reading()
@@ -93,6 +99,27 @@ def glance(answer: bytes) -> Reading:
         raise ValueError(str(error)) from None
     usage = usage_of(head)
     return error_reading(head.error, usage) if head.error else Reading(usage)
+
+
+def plain(block: bytes) -> int:
+    """How many events of a block carry output; -1 if it needs a closer look.
+
+    The question asked of nearly every block. Plain is a block of nothing but events of two lines, a name and JSON, none
+    of which ends the stream or tells an error.
+    """
+    deltas = 0
+    try:
+        for event in block[:-2].split(b"\n\n"):
+            name, _, data = event.partition(b"\ndata: {")
+            if not name.startswith(b"event: ") or b"\n" in name:
+                return -1
+            kind = _type(b"{" + data).type
+            if kind in _TELLING:
+                return -1
+            deltas += kind.endswith(".delta")
+    except (msgspec.DecodeError, RecursionError):
+        return -1
+    return deltas if block.endswith(b"\n\n") else -1
 
 
 def read_event(data: bytes) -> Seen:

@@ -7,7 +7,7 @@ from intertie.core.call import Call
 from intertie.core.faults import StreamCut, UpstreamGarbled
 from intertie.dialects.dialect import Heard
 from intertie.dialects.openai_chat.watch import no_event
-from intertie.dialects.openai_responses.glance import ENDS, read_event
+from intertie.dialects.openai_responses.glance import ENDS, plain, read_event
 from intertie.dialects.sse import EventSplitter, data_of, events
 
 LONGEST_EVENT: Final = 16 * 1024 * 1024
@@ -33,6 +33,9 @@ class ResponsesWatch:
     def feed(self, data: bytes) -> bytes:
         """Complete events that may be passed on now. Raises the fault that one of them tells, or is."""
         block = self._splitter.feed(data)
+        if not self.done and (deltas := plain(block)) >= 0:
+            self._heard.events += deltas
+            return block
         return b"".join([event for event in events(block) if self._passes(event)])
 
     def ended(self) -> bytes:
