@@ -22,7 +22,7 @@ from genai_prices.types import Tier as LengthTier
 
 from intertie.core.money import NANO_PER_USD, STANDARD_TIERS, Price, Step, Tier, rated
 
-_TOKENS = {
+_WHOLES = {
     "input": ("input_mtok",),
     "output": ("output_mtok",),
     "cached": ("cache_read_mtok",),
@@ -87,7 +87,8 @@ def _in_future(constraint: object, now: datetime) -> bool:
 
 def _tier(variant: PriceVariant) -> str:
     """The service tier that a variant is for, or "" if it is for something that no answer tells."""
-    return next(iter(variant.when.values())) if variant.when.keys() <= _TIER_WORDS else ""
+    [(word, name), *more] = variant.when.items()
+    return name if word in _TIER_WORDS and not more else ""
 
 
 def _by_tier(variants: Iterable[PriceVariant]) -> dict[str, list[PriceVariant]]:
@@ -114,7 +115,7 @@ def _stepped(options: Sequence[ModelPrice], source: str = "", tiers: Sequence[Ti
 
 def _known(options: Sequence[ModelPrice], above: int) -> dict[str, int]:
     """The dearest rate of each kind for prompts of more than so many tokens, in nano-dollars."""
-    found = {name: _dearest(options, units, above, 1) for name, units in _TOKENS.items()}
+    found = {name: _dearest(options, units, above, 1) for name, units in _WHOLES.items()}
     found |= {name: _dearest(options, units, above, 1_000) for name, units in _THOUSANDS.items()}
     return {name: rate for name, rate in found.items() if rate is not None}
 
