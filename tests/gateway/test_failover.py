@@ -98,7 +98,7 @@ async def test_another_endpoint_answers(
     row = await world.ended()
     assert (row.outcome, row.endpoint, row.attempts, row.fault) == ("served", "b", 2, "")
     assert row.cost_nano == DEAR.of(row.usage)
-    busy = name == "429"
+    busy = name in ("429", "529")
     assert (world.live.states["a"].latency_penalty > 0) != busy
     assert (world.live.states["a"].busy_until > 0) == busy
 

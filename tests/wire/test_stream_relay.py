@@ -197,7 +197,7 @@ async def test_a_slow_reader_is_not_the_endpoints_fault(serve: Serve, upstream: 
         (500, {}, UpstreamError, None),
         (503, {}, UpstreamError, None),
         (503, {b"retry-after": b"1.5"}, UpstreamBusy, 1.5),
-        (529, {}, UpstreamError, None),
+        (529, {}, UpstreamBusy, None),
     ],
 )
 def test_a_status_says_whose_fault_it_is(

@@ -13,12 +13,14 @@ for a model that broke. Another may do."""
 
 
 def fault_of(status: int, headers: dict[bytes, bytes], body: bytes) -> UpstreamFault:
-    """What an answer outside 2xx means: 429, and 503 with a time, are capacity; 5xx illness; 4xx our request."""
+    """What an answer outside 2xx means. 429, Anthropic's 529, and 503 with a time, are capacity; other 5xx are illness,
+    other 4xx our request.
+    """
     if status < 400:
         return UpstreamGarbled(f"the endpoint answered {status}: redirects are not followed")
     wait = retry_after(headers)
     message = f"the endpoint answered {status}: {body[:_SHOWN].decode('utf-8', 'replace')}"
-    if status == 429 or (status == 503 and wait is not None):
+    if status in (429, 529) or (status == 503 and wait is not None):
         return UpstreamBusy(message, status, body, wait)
     if status >= 500:
         return UpstreamError(message, status, body, wait)

@@ -18,7 +18,7 @@ _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 
 
 class EventSplitter:
-    """Passes on whole events, and keeps the beginning of the next. `rest` is what is kept; an event has `longest` bytes."""
+    """Passes on whole events of at most `longest` bytes, and keeps the beginning of the next: `rest`."""
 
     __slots__ = ("_kept", "_longest")
 

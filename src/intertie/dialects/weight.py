@@ -67,6 +67,10 @@ class _Part(msgspec.Struct):
     output: msgspec.Raw = _NONE
 
 
+class _Message(msgspec.Struct):
+    content: str | list[msgspec.Raw] | None = None
+
+
 class _Body(msgspec.Struct):
     messages: msgspec.Raw = _NONE
     contents: msgspec.Raw = _NONE
@@ -85,6 +89,7 @@ class _Sum:
         self.base64 = self.likely = self.image = self.audio = 0
 
 
+_messages = msgspec.json.Decoder(list[_Message]).decode
 _body = msgspec.json.Decoder(_Body).decode
 _part = msgspec.json.Decoder(_Part).decode
 _list = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -105,6 +110,15 @@ def weigh(body: bytes, dialect: Dialect = "openai_chat") -> Weight:
     rest = len(body) - found.base64
     worst = Usage(prompt=rest + found.image + found.audio, image_in=found.image, audio_in=found.audio)
     return Weight(rest // BYTES_PER_TOKEN + 1 + found.likely, worst)
+
+
+def weigh_chat(body: bytes, messages: bytes) -> Weight:
+    """As `weigh` for a chat of OpenAI's whose `messages` are at hand; that most hold but words is soon seen."""
+    try:
+        in_parts = any(isinstance(message.content, list) for message in _messages(messages))
+    except msgspec.DecodeError:
+        in_parts = True
+    return weigh(body) if in_parts else Weight(len(body) // BYTES_PER_TOKEN + 1)
 
 
 def prompt_tokens(body: bytes, dialect: Dialect = "openai_chat") -> int:

@@ -43,7 +43,8 @@ def _needs(live: Live, principal: Principal, call: Call, choice: Choice, terms: 
     for meter in terms.meters:
         kind = meter.kind
         if kind == "usd":
-            cost = worst_cost(live.tables[call.model], choice, len(call.body), call.choices)
+            prompt = call.units.prompt or len(call.body)
+            cost = worst_cost(live.tables[call.model], choice, prompt, call.choices, call.units)
             if cost is None and not principal.allow_unpriced:
                 raise InvalidRequest(
                     f"No price is known for {call.model!r}, and {meter.owner} has a budget; unknown is not zero.",

@@ -7,6 +7,7 @@ from intertie.core.faults import Fault, MethodNotAllowed, NotFound
 from intertie.core.ids import RequestId
 from intertie.dialects.pages import anthropic_list, counted, gemini_list, model_card, model_list
 from intertie.dialects.registry import INBOUND
+from intertie.dialects.weight import weigh
 from intertie.gateway.authenticate import authenticate
 from intertie.gateway.door import Door
 from intertie.gateway.doors import DOORS, by_prefix
@@ -94,7 +95,7 @@ class Front:
         principal = authenticate(self._live, request)
         call = receive(request, door)
         guard(self._live, principal, call)
-        return counted(door.inbound.name, call.prompt_tokens)
+        return counted(door.inbound.name, call.prompt_tokens or weigh(call.body, door.inbound.name).tokens)
 
     def _models(self, request: Request) -> bytes:
         principal = authenticate(self._live, request)

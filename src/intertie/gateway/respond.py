@@ -77,6 +77,8 @@ def _headers(live: Live, passage: Passage) -> bytes:
     else:
         ttft_ms = (attempt.first_byte - attempt.started) * 1_000 if attempt.first_byte else 0
         lines = _SERVED % (name, attempt.lane.marks, ttft_ms, attempt.number)
+    if passage.door.inbound.name == "anthropic_messages":
+        lines += b"request-id: %b\r\n" % name
     if cost is not None:
         lines += b"x-intertie-cost-usd: %d.%09d\r\n" % (cost // NANO_PER_USD, cost % NANO_PER_USD)
     if passage.plan is not None and passage.plan.relaxed:

@@ -3,12 +3,19 @@
 Synchronous on purpose: with nothing to wait for, neither a cancel nor another request can come between.
 """
 
+from typing import Final
+
+import msgspec
+
+from intertie.core.endpoint import Operation
 from intertie.core.faults import CallerLeft, Draining, StoreFault, UpstreamFault
 from intertie.core.record import Outcome, Settled
 from intertie.core.usage import NOTHING, Usage
 from intertie.gateway.holds import Holds
 from intertie.gateway.live import Live
 from intertie.gateway.passage import Attempt, Passage, now
+
+_WORDS: Final[tuple[Operation, ...]] = ("chat", "completions", "transcription", "translation")
 
 
 def settle(live: Live, passage: Passage) -> None:
@@ -89,9 +96,8 @@ def used(passage: Passage) -> Usage:
     if isinstance(fault, UpstreamFault) and not attempt.first_byte:
         return NOTHING
     if fault is None and not call.stream:
-        return Usage(
-            call.prompt_tokens, 0 if call.operation == "embeddings" else len(passage.body) // 4, estimated=True
-        )
+        words = len(passage.body) // 4 if call.operation in _WORDS else 0
+        return msgspec.structs.replace(call.units, prompt=call.prompt_tokens, completion=words, estimated=True)
     return Usage(call.prompt_tokens, attempt.heard.events, estimated=True)
 
 

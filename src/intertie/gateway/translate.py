@@ -27,6 +27,8 @@ def translate(live: Live, passage: Passage, lane: Lane) -> bytes:
     else:
         body = _translated(live, passage, lane, bound)
     head = lane.head(call.operation, call.stream)
+    if call.dialect == outbound.name == "anthropic_messages":
+        head += _line(passage.request.headers, b"anthropic-beta")  # what clients opt into changes what a body may say
     if outbound.sign is not None:
         head += _signed(live, lane, call, body)
     return b"%bcontent-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n%b\r\n%b" % (
@@ -37,6 +39,10 @@ def translate(live: Live, passage: Passage, lane: Lane) -> bytes:
         passage.trace.headers() if passage.trace else _passed_on(passage.request.headers),
         body,
     )
+
+
+def _line(headers: dict[bytes, bytes], name: bytes) -> bytes:
+    return b"%b: %b\r\n" % (name, headers[name]) if name in headers else b""
 
 
 def _signed(live: Live, lane: Lane, call: Call, body: bytes) -> bytes:

@@ -10,8 +10,8 @@ from intertie.core.faults import InvalidRequest
 from intertie.dialects.dialect import MOST_TOKENS
 from intertie.dialects.json_body import read_fields, refuse, refuse_variants, write_fields
 from intertie.dialects.quirks import adapt
+from intertie.dialects.weight import BYTES_PER_TOKEN, Weight, weigh_chat
 
-_BYTES_PER_TOKEN = 4  # the field's rule of thumb for English; the upstream's count settles the bill
 _AFFINITY_BYTES = 256  # what conversations share at their beginning, as much as SGLang's prefix_hash takes
 _MAX_CHOICES = 128
 _LONGEST_NAME = 256
@@ -60,6 +60,7 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
         raise InvalidRequest(message, code="invalid_value", param="model")
     if seen.stream and operation == "embeddings":
         raise InvalidRequest("Embeddings cannot be streamed.", code="unsupported_parameter", param="stream")
+    weight = weigh_chat(canonical, content) if operation == "chat" else Weight(len(canonical) // BYTES_PER_TOKEN + 1)
     return Call(
         operation=operation,
         model=seen.model,
@@ -67,7 +68,8 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
         fields=fields,
         stream=bool(seen.stream),
         wants_usage=seen.stream_options is not None and bool(seen.stream_options.include_usage),
-        prompt_tokens=len(canonical) // _BYTES_PER_TOKEN + 1,
+        prompt_tokens=weight.tokens,
+        units=weight.units,
         max_output=0 if operation == "embeddings" else _max_output(seen),
         choices=_choices(seen) * (_prompts(content) if operation == "completions" else 1),
         affinity=_affinity(seen.prompt_cache_key, content),

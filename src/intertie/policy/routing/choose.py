@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from intertie.core.money import Nano
 from intertie.core.plan import Candidate, Dropped, Plan
+from intertie.core.usage import NOTHING, Usage
 from intertie.policy.routing.affinity import warm_place
 from intertie.policy.routing.choice import Choice, Wants
 from intertie.policy.routing.constraints import dropped_groups, feasible, nothing_left
@@ -54,17 +55,20 @@ def rank(table: Table, states: Mapping[str, EndpointState], choice: Choice, now:
     return ranking
 
 
-def worst_cost(table: Table, choice: Choice, prompt: int, choices: int) -> Nano | None:
+def worst_cost(table: Table, choice: Choice, prompt: int, choices: int, units: Usage = NOTHING) -> Nano | None:
     """The most the request can cost at any endpoint it may be sent to; None if none of them has a known price.
 
-    `prompt` is the most tokens that the prompt can have, `choices` how many answers are asked for. Looks at permission
-    only, not at health or place: a hold must cover whatever the plan will turn out to be.
+    `prompt` is the most tokens that the prompt can have, `choices` how many answers are asked for, `units` the most of
+    what is no text (see `core.call`); one endpoint at which that has no price makes the whole unknown. Looks at
+    permission only, not at health or place: a hold must cover whatever the plan will turn out to be.
     """
     permitted, limit = choice.wants.permitted, choice.max_output
     worst = None
     for dear in table.offers[choice.operation].dearest:
         if permitted is None or dear.model in permitted:
-            cost = dear.price.worst(prompt, choices * (dear.max_output if limit is None else limit))
+            cost = dear.price.worst(prompt, choices * (dear.max_output if limit is None else limit), units)
+            if cost is None:
+                return None
             if worst is None or cost > worst:
                 worst = cost
     return worst
