@@ -22,6 +22,7 @@ from intertie.dialects.openai_responses.events_to_stream import ResponsesWriter
 from intertie.dialects.openai_responses.peek import peek
 from intertie.dialects.openai_responses.stored import (
     LIFETIME_S,
+    LONGEST_CHAIN,
     StoredResponse,
     expand,
     in_background,
@@ -136,6 +137,8 @@ def test_what_is_not_kept_cannot_be_built_upon() -> None:
     assert str(not_found("resp_9")) == "Previous response with id 'resp_9' not found."
     with pytest.raises(InvalidRequest):
         previous(call(previous_response_id="resp_1", conversation="conv_1"))
+    with pytest.raises(InvalidRequest, match="more than"):
+        expand(call(previous_response_id="resp_2"), chain[:1] + chain[1:2] * LONGEST_CHAIN + chain[2:])
     running = queued(call("x", background=True), "resp_q", 1)
     with pytest.raises(InvalidRequest, match="queued"):
         expand(call(previous_response_id="resp_q"), [running])

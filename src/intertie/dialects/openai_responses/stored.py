@@ -117,11 +117,13 @@ def expand(call: Call, chain: Sequence[StoredResponse]) -> Call:
     """The call with all that was said before; `chain` is oldest first, and the last one is `previous(call)`.
 
     The answer is to be written for the call as it came: what it echoes is what the caller sent. Raises InvalidRequest
-    if a response of the chain is missing, or has not ended.
+    if a response of the chain is missing, or has not ended, or the chain is longer than `LONGEST_CHAIN`.
     """
     wanted = previous(call)
     if not chain or chain[-1].id != wanted or chain[0].previous:
         raise not_found(wanted)
+    if len(chain) > LONGEST_CHAIN:
+        raise _wrong("previous_response_id", f"it builds on more than {LONGEST_CHAIN} responses")
     items = [item for stored in chain for item in _said_in(stored)]
     fields: Fields = {name: raw for name, raw in call.fields.items() if name != "previous_response_id"}
     fields["input"] = msgspec.Raw(_encode([*items, *input_items(call)]))
