@@ -166,6 +166,26 @@ def test_fact_13_errors_under_status_200_are_the_faults_that_they_name() -> None
         read(failed | {"error": {"code": 429, "message": "busy"}})
 
 
+@pytest.mark.parametrize(
+    ("told", "usage"),
+    [
+        ({"prompt_cache_hit_tokens": 60}, Usage(100, 20, 60)),
+        ({"cached_tokens": 60}, Usage(100, 20, 60)),
+        ({"prompt_tokens_details": {"cached_tokens": 60, "cache_write_tokens": 90}}, Usage(100, 20, 60, written=40)),
+        (
+            {"prompt_tokens_details": {"cache_creation_tokens": 9, "audio_tokens": 5}},
+            Usage(100, 20, written=9, audio_in=5),
+        ),
+        ({"total_tokens": 150, "completion_tokens_details": {"reasoning_tokens": 30}}, Usage(100, 50, 0, 30)),
+        ({"total_tokens": 120, "completion_tokens_details": {"reasoning_tokens": 30}}, Usage(100, 20, 0, 20)),
+        ({"num_search_queries": 3}, Usage(100, 20, searches=3)),
+        ({"prompt_tokens_details": None, "completion_tokens_details": {"audio_tokens": -1}}, Usage(100, 20)),
+    ],
+)
+def test_fact_9_usage_is_understood_as_providers_tell_it(told: dict[str, Any], usage: Usage) -> None:
+    assert read({"message": {}}, usage={"prompt_tokens": 100, "completion_tokens": 20} | told).usage == usage
+
+
 def test_fact_9_usage_is_counted_as_openai_counts_it() -> None:
     usage = Usage(
         100, 20, 60, 5, written=10, written_1h=5, audio_in=7, audio_out=3, image_in=2, image_out=1, searches=4

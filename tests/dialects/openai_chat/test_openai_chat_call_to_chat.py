@@ -85,6 +85,13 @@ def test_tool_messages_in_a_row_become_one_turn_in_their_order() -> None:
     )
 
 
+def test_a_tool_may_show_pictures_and_its_message_may_be_marked() -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+    result = {"role": "tool", "tool_call_id": "1", "content": [picture], "cache_control": {"type": "ephemeral"}}
+    turns = read(HI, {"role": "assistant", "tool_calls": [tool_call("1")]}, result).turns
+    assert turns[2].parts == (ToolResult("1", (Image(Media(type="image/png", data="AA==")),), name="f", mark="5m"),)
+
+
 def test_old_functions_get_ids_of_their_place() -> None:
     chat = read(
         HI,

@@ -59,6 +59,12 @@ def test_thoughts_then_words() -> None:
         ]
 
 
+def test_what_is_empty_or_absent_tells_nothing() -> None:
+    filters = chunk(id="", model="", prompt_filter_results=[])  # Azure's first
+    stream = filters + chunk(delta={"content": None, "tool_calls": None}) + chunk(delta={"content": "a"}) + DONE
+    assert events_of(stream)[:2] == [Began("c1", "m", 7), Opened(part=0, kind="text")]
+
+
 def test_fact_10_parallel_calls_interleave_by_index() -> None:
     assert deltas(
         {"content": "so"},

@@ -32,7 +32,7 @@ def told(body: bytes) -> str:
     """What an error's body says to people; "" if it is not in this shape."""
     try:
         return _error(body).error.message
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return ""
 
 

@@ -59,7 +59,7 @@ def glance(answer: bytes) -> Reading:
     """What a whole answer tells. Raises ValueError if it is not this dialect."""
     try:
         found = _glance(answer)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(str(error)) from None
     if found.error:
         return to_error(found.error)
@@ -80,7 +80,7 @@ def plain(block: bytes) -> int:
             found = _glance(chunk)
             if found.usage is not None or found.error is not None:
                 return -1
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return -1
     return len(chunks)
 
@@ -89,7 +89,7 @@ def read_event(data: bytes) -> Reading:
     """What the data of one stream event tells. Raises ValueError if it is not this dialect."""
     try:
         chunk = _chunk(data)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(str(error)) from None
     if chunk.error:
         return to_error(chunk.error)

@@ -7,6 +7,7 @@ import msgspec
 from intertie.core.call import NO_ASK, Ask, Call, Fields
 from intertie.core.endpoint import Endpoint, Operation
 from intertie.core.faults import InvalidRequest
+from intertie.core.usage import Usage
 from intertie.dialects.dialect import MOST_TOKENS
 from intertie.dialects.json_body import read_fields, refuse, refuse_variants, write_fields
 from intertie.dialects.quirks import adapt
@@ -15,6 +16,7 @@ from intertie.dialects.weight import BYTES_PER_TOKEN, Weight, weigh_chat
 _AFFINITY_BYTES = 256  # what conversations share at their beginning, as much as SGLang's prefix_hash takes
 _MAX_CHOICES = 128
 _LONGEST_NAME = 256
+_STANDARD = ("default", "standard")
 
 
 class _StreamOptions(msgspec.Struct):
@@ -32,6 +34,7 @@ class _Peek(msgspec.Struct):
     best_of: int | None = None
     stream_options: _StreamOptions | None = None
     prompt_cache_key: str | None = None
+    service_tier: str | None = None
     intertie: Ask | None = None
 
 
@@ -69,12 +72,19 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
         stream=bool(seen.stream),
         wants_usage=seen.stream_options is not None and bool(seen.stream_options.include_usage),
         prompt_tokens=weight.tokens,
-        units=weight.units,
+        units=weight.units if seen.service_tier is None else _in_tier(weight.units, seen.service_tier),
         max_output=0 if operation == "embeddings" else _max_output(seen),
         choices=_choices(seen) * (_prompts(content) if operation == "completions" else 1),
         affinity=_affinity(seen.prompt_cache_key, content),
         ask=seen.intertie or NO_ASK,
     )
+
+
+def _in_tier(units: Usage, tier: str) -> Usage:
+    """The worst case where another service tier is asked for: a dearer one may serve."""
+    if len(tier) > _LONGEST_NAME:
+        raise InvalidRequest("'service_tier' is too long.", code="invalid_value", param="service_tier")
+    return units if tier in _STANDARD else msgspec.structs.replace(units, tier=tier)
 
 
 def _small(fields: Fields) -> bytes:
