@@ -133,7 +133,7 @@ def test_documents_of_text_are_written_as_text_and_others_as_files() -> None:
     ("thinking", "effort"),
     [
         (Thinking(effort="xhigh"), "xhigh"),
-        (Thinking(on=False), "none"),
+        (Thinking(on=False), None),
         (Thinking(on=True), None),
         (Thinking(on=True, adaptive=True), None),
         (Thinking(on=True, budget=1_024), "minimal"),
@@ -144,6 +144,10 @@ def test_documents_of_text_are_written_as_text_and_others_as_files() -> None:
 )
 def test_how_much_is_to_be_thought_becomes_an_effort(thinking: Thinking, effort: str | None) -> None:
     assert written(chat_of(thinking=thinking)).get("reasoning_effort") == effort
+
+
+def test_who_switches_thinking_off_where_it_is_on_by_itself_says_so() -> None:
+    assert written(chat_of(thinking=Thinking(on=False), origin="gemini"))["reasoning_effort"] == "none"
 
 
 def test_tools_are_written_with_their_choice() -> None:

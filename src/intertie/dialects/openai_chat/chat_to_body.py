@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from intertie.core.call import Fields
-from intertie.core.chat import Chat, Form, Thinking, Tool
+from intertie.core.chat import Chat, Form, Tool
 from intertie.core.endpoint import Endpoint
 from intertie.dialects.dialect import Cannot
 from intertie.dialects.json_body import write_fields
@@ -28,7 +28,7 @@ _encode = msgspec.json.Encoder().encode
 _grammar = msgspec.json.Decoder(_Grammar).decode
 TIERS: Final = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
 _EFFORTS: Final = ((10_000, "high"), (5_000, "medium"), (2_000, "low"), (0, "minimal"))
-"""Efforts by the least budget of tokens that they stand for: LiteLLM's `translate_anthropic_thinking_to_openai`."""
+"""Efforts by the least budget of tokens that they stand for, as LiteLLM has them."""
 
 
 def chat_to_body(chat: Chat, endpoint: Endpoint, cannot: Cannot) -> bytes:
@@ -125,7 +125,7 @@ def _wishes(chat: Chat, cannot: Cannot) -> Json:
         "max_completion_tokens": chat.max_output,
         "n": None if chat.choices == 1 else chat.choices,
         "response_format": _form(chat.form),
-        "reasoning_effort": _effort(chat.thinking),
+        "reasoning_effort": _effort(chat),
         "service_tier": chat.tier if chat.tier in TIERS else None,
         "user": chat.user or None,
         "prompt_cache_key": chat.cache_key or None,
@@ -156,11 +156,13 @@ def _form(form: Form | None) -> Json | None:
             return {"type": "json_schema", "json_schema": _said(told)}
 
 
-def _effort(thinking: Thinking | None) -> str | None:
-    if thinking is None:
-        return None
-    if thinking.effort or thinking.on is False:
-        return thinking.effort or "none"
+def _effort(chat: Chat) -> str | None:
+    """The effort. Anthropic thinks only when it is asked to: who switches it off there asks for nothing more."""
+    thinking = chat.thinking
+    if thinking is None or thinking.effort:
+        return thinking.effort if thinking else None
+    if thinking.on is False:
+        return None if chat.origin == "anthropic_messages" else "none"
     if thinking.budget is None:
         return None
     return next(effort for least, effort in _EFFORTS if thinking.budget >= least)
