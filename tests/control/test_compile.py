@@ -1,6 +1,5 @@
 """From what a person wrote to the snapshot: what is resolved, what binds whom, and what does not fit together."""
 
-import time
 from importlib.resources import files
 from pathlib import Path
 
@@ -274,14 +273,12 @@ def test_who_sells_tokens_without_a_price_for_them_is_told_so(tmp_path: Path) ->
     ]
 
 
-def test_the_demo_world_is_whole_and_quickly_made() -> None:
+def test_the_demo_world_is_whole() -> None:
     world = files("intertie.catalog").joinpath("data", "demo_world.yaml")
     names = ("FRA", "STO", "PAR", "IAD", "PDX", "SIN", "IAD_70B", "PDX_70B", "SIN_70B")
     environ = {f"SIM_{name}": str(9000 + index) for index, name in enumerate(names)}
-    start = time.perf_counter()
     settings, document = configured({"config": str(world)}, environ)
     made = compile_document(document, settings, (), PEPPER, VERSION)
-    assert time.perf_counter() - start < 0.15
     assert made.warnings == ()
     assert len(made.snapshot.sites) == 6
     assert len(made.snapshot.endpoints) == 9

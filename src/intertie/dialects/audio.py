@@ -115,7 +115,7 @@ def _mp3(data: bytes) -> int | None:
     hertz = _RATES[rate] >> (3 - version if version else 2)
     marks = (data.find(mark, at, at + 64) for mark in (b"Xing", b"Info"))
     xing = max(marks)
-    if xing >= 0 and data[xing + 7] & 1:
+    if xing >= 0 and _big(data, xing + 7, 1) & 1:
         return _ms(_big(data, xing + 8, 4) * (1_152 if version == 3 else 576), hertz)
     return -(-(len(data) - at) * 8 // (_KBITS_1 if version == 3 else _KBITS_2)[kbits])
 

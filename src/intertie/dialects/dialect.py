@@ -35,12 +35,15 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
 
 
 class Heard:
-    """What an endpoint told so far. `events` counts what carried output: the estimate where no usage arrives."""
+    """What an endpoint told so far. `events` counts what carried output: the estimate where no `usage` arrives, beside
+    what was told of the prompt when the answer began.
+    """
 
-    __slots__ = ("events", "usage")
+    __slots__ = ("events", "prompt", "usage")
 
     def __init__(self) -> None:
         self.events = 0
+        self.prompt: Usage | None = None
         self.usage: Usage | None = None
 
 

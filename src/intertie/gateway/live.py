@@ -98,7 +98,8 @@ class Live:
         """A new passage, with the next sequence number of this worker."""
         self._sequence += 1
         self.in_flight += 1
-        passage = Passage(request_id(self.worker, self._sequence), self._sequence, self.view, request, door)
+        name, begun = request_id(self.worker, self._sequence), int(self.clock.wall())
+        passage = Passage(name, self._sequence, self.view, request, door, begun)
         if self.spans is not None:
             headers = request.headers
             passage.trace = begin(headers.get(b"traceparent", b""), headers.get(b"tracestate", b""), self._lottery)

@@ -72,6 +72,8 @@ def _add_row(line: Observation, row: Settled, passage: Passage) -> None:
     line.endpoint, line.site, line.attempts = row.endpoint, row.site, row.attempts
     line.prompt_tokens, line.cached_tokens = usage.prompt, usage.cached
     line.completion_tokens, line.usage_estimated = usage.completion, usage.estimated
+    line.reasoning_tokens, line.written_tokens = usage.reasoning, usage.written + usage.written_1h
+    line.tier = usage.tier
     line.cost_nano, line.gco2 = row.cost_nano, row.gco2
     line.ttft_ms, line.duration_ms = int(row.ttft_s * 1_000), int(row.duration_s * 1_000)
     if passage.choice is not None:

@@ -63,9 +63,9 @@ class Passage(msgspec.Struct):
     """See the module. `name` is the request's id; `body` a whole answer (`kind` its media type), or the tail of a
     stream that has begun.
 
-    `status` is 0 until there is an answer; `trace` our span, where spans are wanted; `chat` the call in the words of
-    all dialects, or `conversion` how it is turned, where the endpoint speaks another than the caller; `dropped` what
-    that endpoint could not be told.
+    `begun` is when, in seconds since 1970; `status` is 0 until there is an answer; `trace` our span, where spans are
+    wanted; `chat` the call in the words of all dialects, or `conversion` how it is turned, where the endpoint speaks
+    another than the caller; `dropped` what that endpoint could not be told.
     """
 
     name: RequestId
@@ -73,6 +73,7 @@ class Passage(msgspec.Struct):
     view: View
     request: Request
     door: Door
+    begun: int
     call: Call | None = None
     principal: Principal | None = None
     terms: Terms | None = None

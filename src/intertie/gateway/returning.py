@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
-from intertie.core.events import Broke, Ended, Event, Grew, Metered
+import msgspec
+
+from intertie.core.events import Began, Broke, Ended, Event, Grew, Metered
 from intertie.core.faults import StreamCut, UpstreamGarbled
 from intertie.core.usage import Usage
 from intertie.dialects.dialect import EventReader, EventWriter, Heard, Watch
@@ -20,6 +22,8 @@ def returned(passage: Passage, body: bytes) -> tuple[bytes, Usage | None]:
         answer = outbound.read(body)
     except ValueError as error:
         raise UpstreamGarbled(f"The endpoint's answer is not what its dialect promises: {error}") from None
+    if not answer.id or not answer.created:
+        answer = msgspec.structs.replace(answer, id=answer.id or passage.name, created=answer.created or passage.begun)
     return inbound.write(answer, call), answer.usage
 
 
@@ -31,16 +35,16 @@ def watch(passage: Passage, heard: Heard) -> Watch:
         assert outbound.watch is not None
         return outbound.watch(call, heard)
     assert outbound.reader is not None and inbound.writer is not None
-    return Translated(outbound.reader(), inbound.writer(call), heard)
+    return Translated(outbound.reader(), inbound.writer(call), heard, passage)
 
 
 class Translated:
     """See `dialects.dialect.Watch`: events read from one dialect and written in another."""
 
-    __slots__ = ("_heard", "_reader", "_writer", "done", "tail")
+    __slots__ = ("_heard", "_passage", "_reader", "_writer", "done", "tail")
 
-    def __init__(self, reader: EventReader, writer: EventWriter, heard: Heard) -> None:
-        self._reader, self._writer, self._heard = reader, writer, heard
+    def __init__(self, reader: EventReader, writer: EventWriter, heard: Heard, passage: Passage) -> None:
+        self._reader, self._writer, self._heard, self._passage = reader, writer, heard, passage
         self.tail = b""
         self.done = False
 
@@ -65,6 +69,8 @@ class Translated:
                 break  # what follows the end is nobody's
             if isinstance(event, Grew):
                 self._heard.events += 1
+            elif isinstance(event, Began):
+                event = self._named(event)
             elif isinstance(event, Metered):
                 self._heard.usage = event.usage
             text = self._writer.write(event)
@@ -73,3 +79,11 @@ class Translated:
             else:
                 parts.append(text)
         return b"".join(parts)
+
+    def _named(self, began: Began) -> Began:
+        """With an id and a date where the endpoint tells none."""
+        self._heard.prompt = began.usage
+        if began.id and began.created:
+            return began
+        passage = self._passage
+        return msgspec.structs.replace(began, id=began.id or passage.name, created=began.created or passage.begun)

@@ -37,7 +37,7 @@ def settle(live: Live, passage: Passage) -> None:
     try:
         row = _row(live, passage, usage, cost)
         live.journal.settled(row)
-        live.wallet.settle(holds, cost or 0, usage.prompt + usage.completion)
+        live.wallet.settle(holds, cost, usage.prompt + usage.completion)
         passage.row, passage.cost = row, cost
     except StoreFault as fault:
         passage.fault = fault
@@ -71,7 +71,7 @@ def _row(live: Live, passage: Passage, usage: Usage, cost: int | None) -> Settle
         usage,
         cost,
         price.source if price else "",
-        holds.charges(cost or 0),
+        holds.charges(cost),
         first_token_s(attempt),
         now() - passage.request.received,
         lane.footprint_g(usage) if lane else 0.0,
@@ -98,7 +98,8 @@ def used(passage: Passage) -> Usage:
     if fault is None and not call.stream:
         words = len(passage.body) // 4 if call.operation in _WORDS else 0
         return msgspec.structs.replace(call.units, prompt=call.prompt_tokens, completion=words, estimated=True)
-    return Usage(call.prompt_tokens, attempt.heard.events, estimated=True)
+    prompt = attempt.heard.prompt or Usage(call.prompt_tokens)
+    return msgspec.structs.replace(prompt, completion=attempt.heard.events, estimated=True)
 
 
 def outcome(passage: Passage) -> Outcome:

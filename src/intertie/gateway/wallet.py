@@ -106,12 +106,13 @@ class Wallet:
             raise LenderAway("Budgets and limits cannot be checked now.", retry_after=1.0)
         return waiter.future.result()
 
-    def settle(self, holds: Holds, cost_nano: int, tokens: int) -> None:
-        """Close the holds of a call that cost so much and used so many tokens."""
+    def settle(self, holds: Holds, cost_nano: int | None, tokens: int) -> None:
+        """Close the holds of a call that cost so much and used so many tokens; what it cost unknown, all was spent."""
         holds.close()
         now = self._clock.monotonic()
         for lease, amount in holds.taken:
-            lease.purse.settle(amount, cost_nano if lease.money else tokens, now)
+            used = tokens if not lease.money else amount if cost_nano is None else cost_nano
+            lease.purse.settle(amount, used, now)
         self._make_use(holds, now)
 
     def release(self, holds: Holds) -> None:
