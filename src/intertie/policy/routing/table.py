@@ -173,8 +173,6 @@ def _dearest(endpoints: Iterable[Endpoint]) -> tuple[Dearest, ...]:
 def _covers(one: Dearest, other: Dearest) -> bool:
     return (
         one.model == other.model
-        and max(one.price.input, one.price.cached) >= max(other.price.input, other.price.cached)
-        and one.price.output >= other.price.output
-        and one.price.per_request >= other.price.per_request
+        and one.price.covers(other.price)
         and one.max_output >= other.max_output
     )
