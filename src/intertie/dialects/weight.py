@@ -115,10 +115,12 @@ def weigh(body: bytes, dialect: Dialect = "openai_chat") -> Weight:
 def weigh_chat(body: bytes, messages: bytes) -> Weight:
     """As `weigh` for a chat of OpenAI's whose `messages` are at hand; that most hold but words is soon seen."""
     try:
-        in_parts = any(isinstance(message.content, list) for message in _messages(messages))
+        for message in _messages(messages):
+            if isinstance(message.content, list):
+                return weigh(body)
     except msgspec.DecodeError:
-        in_parts = True
-    return weigh(body) if in_parts else Weight(len(body) // BYTES_PER_TOKEN + 1)
+        return weigh(body)
+    return Weight(len(body) // BYTES_PER_TOKEN + 1)
 
 
 def prompt_tokens(body: bytes, dialect: Dialect = "openai_chat") -> int:

@@ -39,7 +39,7 @@ def respond(live: Live, passage: Passage, reply: Reply) -> None:
     if reply.started:
         reply.finish(passage.door.inbound.error_event(fault, passage.name) if fault else passage.body)
     elif fault is None:
-        reply.send(passage.status, _type(passage.kind) + _headers(live, passage), passage.body)
+        reply.send(passage.status, b"content-type: %b\r\n%b" % (passage.kind, _headers(live, passage)), passage.body)
     else:
         status, headers, body = refusal(fault, passage.door.inbound, passage.name)
         if isinstance(fault, UpstreamRefused) and fault.body:
@@ -52,10 +52,6 @@ def respond(live: Live, passage: Passage, reply: Reply) -> None:
         elif isinstance(fault, RateLimited):
             headers += _limits(live, passage)
         reply.send(status, headers + _headers(live, passage), body)
-
-
-def _type(kind: bytes) -> bytes:
-    return JSON if kind == b"application/json" else b"content-type: %b\r\n" % kind
 
 
 def refusal(fault: Fault, inbound: Inbound, request: RequestId) -> tuple[int, bytes, bytes]:

@@ -52,7 +52,7 @@ _glance = msgspec.json.Decoder(_Glance).decode
 _chunk = msgspec.json.Decoder(_Chunk).decode
 _encode = msgspec.json.Encoder().encode
 _NO_DETAILS = _Details()
-_STANDARD = (None, "auto", "default", "standard")  # tiers that are no tier
+_STANDARD = ("auto", "default", "standard")  # tiers that are no tier
 
 
 def glance(answer: bytes) -> Reading:
@@ -117,11 +117,16 @@ def to_usage(told: UsageTold, tier: str | None) -> Usage:
     xAI, and Google's endpoint of this dialect, count reasoning only in the total: what the total has beyond the prompt
     was generated.
     """
-    prompt = max(0, told.prompt_tokens or 0)
-    completion = max(0, told.completion_tokens or 0, (told.total_tokens or 0) - prompt)
-    if prompt > MOST_TOKENS or completion > MOST_TOKENS:
-        raise ValueError(f"a usage of more than {MOST_TOKENS} tokens")
-    read, made = told.prompt_tokens_details or _NO_DETAILS, told.completion_tokens_details or _NO_DETAILS
+    prompt, completion = told.prompt_tokens or 0, told.completion_tokens or 0
+    if told.total_tokens is not None and told.total_tokens > prompt + completion:
+        completion = told.total_tokens - prompt
+    if not 0 <= prompt <= MOST_TOKENS or not 0 <= completion <= MOST_TOKENS:
+        prompt, completion = _believable(prompt), _believable(completion)
+    read, made = told.prompt_tokens_details, told.completion_tokens_details
+    tier = "" if tier is None or tier in _STANDARD else tier
+    if read is None and made is None and not (told.prompt_cache_hit_tokens or told.cached_tokens):
+        return Usage(prompt, completion, searches=_within(MOST_TOKENS, told.num_search_queries), tier=tier)
+    read, made = read or _NO_DETAILS, made or _NO_DETAILS
     cached = _within(prompt, read.cached_tokens or told.prompt_cache_hit_tokens or told.cached_tokens)
     return Usage(
         prompt,
@@ -134,9 +139,15 @@ def to_usage(told: UsageTold, tier: str | None) -> Usage:
         image_in=_within(prompt, read.image_tokens),
         image_out=_within(completion, made.image_tokens),
         searches=_within(MOST_TOKENS, told.num_search_queries),
-        tier="" if tier in _STANDARD else tier or "",
+        tier=tier,
     )
 
 
+def _believable(tokens: int) -> int:
+    if tokens > MOST_TOKENS:
+        raise ValueError(f"a usage of more than {MOST_TOKENS} tokens")
+    return max(0, tokens)
+
+
 def _within(most: int, told: int | None) -> int:
-    return min(most, max(0, told or 0))
+    return min(most, max(0, told)) if told else 0
