@@ -118,10 +118,12 @@ def to_usage(told: UsageTold, tier: str | None) -> Usage:
     was generated.
     """
     prompt, completion = told.prompt_tokens or 0, told.completion_tokens or 0
+    if prompt < 0 or completion < 0:
+        prompt, completion = max(0, prompt), max(0, completion)
     if told.total_tokens is not None and told.total_tokens > prompt + completion:
         completion = told.total_tokens - prompt
-    if not 0 <= prompt <= MOST_TOKENS or not 0 <= completion <= MOST_TOKENS:
-        prompt, completion = _believable(prompt), _believable(completion)
+    if prompt > MOST_TOKENS or completion > MOST_TOKENS:
+        raise ValueError(f"a usage of more than {MOST_TOKENS} tokens")
     read, made = told.prompt_tokens_details, told.completion_tokens_details
     tier = "" if tier is None or tier in _STANDARD else tier
     if read is None and made is None and not (told.prompt_cache_hit_tokens or told.cached_tokens):
@@ -141,12 +143,6 @@ def to_usage(told: UsageTold, tier: str | None) -> Usage:
         searches=_within(MOST_TOKENS, told.num_search_queries),
         tier=tier,
     )
-
-
-def _believable(tokens: int) -> int:
-    if tokens > MOST_TOKENS:
-        raise ValueError(f"a usage of more than {MOST_TOKENS} tokens")
-    return max(0, tokens)
 
 
 def _within(most: int, told: int | None) -> int:
