@@ -6,9 +6,12 @@ import signal
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import uvloop
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from intertie.cli.screen import Json, complain, emit, out
 from intertie.compose.children import PRIVATE
@@ -18,7 +21,10 @@ from intertie.compose.demo_tour import QUESTION, Told, ask_all
 _PORT = 4000
 
 
-def demo(*, once: bool = False, json: Json = False, port: int = _PORT, state: Path | None = None) -> int:
+Port = Annotated[int, Parameter(validator=Number(gte=0, lte=65_535))]
+
+
+def demo(*, once: bool = False, json: Json = False, port: Port = _PORT, state: Path | None = None) -> int:
     """Start a gateway over six simulated places, ask one question with three objectives, and keep serving.
 
     Ctrl-C ends it and everything it started.

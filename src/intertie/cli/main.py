@@ -18,7 +18,7 @@ EXIT_CODES = {
     UNWELL: "the thing asked about is not well: an invalid configuration, a ledger with findings, a target missed",
     WRONG_USE: "the command was used wrongly, or names what does not exist",
     UNREACHABLE: "the gateway or its database could not be reached",
-    INTERRUPTED: "stopped by Ctrl-C",
+    INTERRUPTED: "stopped by Ctrl-C before it was done",
 }
 """What every verb's exit code says. Complaints go to standard error, results to standard output."""
 
@@ -102,7 +102,10 @@ def run(words: Sequence[str]) -> int:
 
 def main() -> None:
     """Run the verb named on the command line and exit with its code."""
-    sys.exit(run(sys.argv[1:]))
+    try:
+        sys.exit(run(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 def _default(value: Any) -> str | None:

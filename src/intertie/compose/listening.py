@@ -50,7 +50,7 @@ def _listen(address: Address, *, shared: bool) -> socket.socket:
         listener = socket.create_server((address.host, address.port), family=family, backlog=BACKLOG, reuse_port=shared)
     except OSError as error:
         raise ConfigFault(
-            f"cannot listen on {address}: {error.strerror}", hint="another process, or another port?"
+            f"cannot listen on {address}: {error.strerror}", hint="does another process? --port, --control-port and --health-port choose others"
         ) from None
     listener.setblocking(False)
     return listener
