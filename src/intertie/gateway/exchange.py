@@ -15,10 +15,11 @@ from intertie.gateway.relay import relay
 from intertie.gateway.respond import begin, respond
 from intertie.gateway.settle import settle
 from intertie.gateway.translate import translate
-from intertie.wire.server import Reply, Request
+from intertie.wire.reply import Outlet
+from intertie.wire.server import Request
 
 
-async def exchange(live: Live, request: Request, reply: Reply, door: Door) -> None:
+async def exchange(live: Live, request: Request, reply: Outlet, door: Door) -> None:
     """Carry one request from its bytes to its answer.
 
     Admission precedes the choice: the hold covers the dearest candidate, so whichever is chosen is paid for.

@@ -22,7 +22,7 @@ from intertie.gateway.returning import returned, watch
 from intertie.policy.retry import may_retry
 from intertie.wire.client import Connection
 from intertie.wire.relay import Collect, Stream
-from intertie.wire.server import Reply
+from intertie.wire.reply import Outlet
 
 _JSON: Final[tuple[Operation, ...]] = ("chat", "completions", "embeddings", "count_tokens")
 """Operations that are always answered in JSON, with usage at its usual place."""
@@ -31,7 +31,7 @@ Write = Callable[[Live, Passage, Lane], bytes]
 Begin = Callable[[Live, Passage], tuple[int, bytes]]
 
 
-async def relay(live: Live, passage: Passage, reply: Reply, write: Write, begin: Begin) -> None:
+async def relay(live: Live, passage: Passage, reply: Outlet, write: Write, begin: Begin) -> None:
     """Have the call answered. Raises the last fault if no endpoint could; `passage.attempt` tells how far it came.
 
     `write` makes the message for an endpoint (step translate); `begin` the head of a streamed answer.
@@ -71,7 +71,7 @@ async def relay(live: Live, passage: Passage, reply: Reply, write: Write, begin:
         raise failure
 
 
-async def _try(live: Live, passage: Passage, reply: Reply, message: bytes, begin: Begin) -> None:
+async def _try(live: Live, passage: Passage, reply: Outlet, message: bytes, begin: Begin) -> None:
     """One attempt; a pooled connection that proves to have gone stale is replaced once, which counts for nothing."""
     call, attempt, pool = passage.call, passage.attempt, passage.lane.pool
     assert call is not None and attempt is not None
@@ -85,7 +85,7 @@ async def _try(live: Live, passage: Passage, reply: Reply, message: bytes, begin
 
 
 async def _collect(
-    live: Live, passage: Passage, reply: Reply, connection: Connection, message: bytes, begin: Begin
+    live: Live, passage: Passage, reply: Outlet, connection: Connection, message: bytes, begin: Begin
 ) -> None:
     """A whole answer: nothing leaves before it is complete and understood, so failover stays possible."""
     limits, attempt, call = live.snapshot.upstream, passage.attempt, passage.call
@@ -125,7 +125,7 @@ def _glance(passage: Passage, call: Call, body: bytes) -> Usage | None:
 
 
 async def _stream(
-    live: Live, passage: Passage, reply: Reply, connection: Connection, message: bytes, begin: Begin
+    live: Live, passage: Passage, reply: Outlet, connection: Connection, message: bytes, begin: Begin
 ) -> None:
     """A streamed answer: relayed in callbacks; wakes here at its end, with the tail held back until it is settled."""
     limits, attempt = live.snapshot.upstream, passage.attempt

@@ -14,7 +14,7 @@ from intertie.gateway.live import Live
 from intertie.gateway.passage import Passage
 from intertie.policy.routing.affinity import sign, tenant
 from intertie.policy.routing.explain import header as plan_header
-from intertie.wire.server import Reply
+from intertie.wire.reply import Outlet
 
 _SHOWN = ("requests", "tokens")
 _WINDOW_S = 60.0
@@ -31,7 +31,7 @@ def begin(live: Live, passage: Passage) -> tuple[int, bytes]:
     return 200, _EVENTS + _headers(live, passage)
 
 
-def respond(live: Live, passage: Passage, reply: Reply) -> None:
+def respond(live: Live, passage: Passage, reply: Outlet) -> None:
     """Give the caller the end of the story: the answer, the tail of a stream, or what went wrong."""
     if reply.gone:
         return

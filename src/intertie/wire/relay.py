@@ -10,7 +10,7 @@ import msgspec
 from intertie.core.answers import fault_of
 from intertie.core.faults import Fault, UpstreamGarbled
 from intertie.wire.client import Connection, Sink
-from intertie.wire.reply import Reply
+from intertie.wire.reply import Outlet
 
 
 class Answer(msgspec.Struct):
@@ -107,7 +107,7 @@ class Stream:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        reply: Reply,
+        reply: Outlet,
         connection: Connection,
         through: Filter,
         begin: Callable[[float], tuple[int, bytes]],

@@ -80,8 +80,39 @@ class Port:
         self.emptied: asyncio.Future[None] | None = None
 
 
+class Outlet(Protocol):
+    """Where an answer goes: to a caller's connection (`Reply`), or wherever else somebody waits for it.
+
+    Either `send`, or `start`, `write`… and `finish`. `gone` tells that nobody takes it any more: then nothing is
+    written, and the exchange was cancelled.
+    """
+
+    started: bool
+    gone: bool
+
+    def send(self, status: int, headers: bytes, body: bytes) -> None:
+        """The whole answer; `headers` are ready lines."""
+        ...
+
+    def start(self, status: int, headers: bytes) -> None:
+        """Begin an answer that comes in pieces."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """One piece."""
+        ...
+
+    def finish(self, data: bytes = b"") -> None:
+        """The last piece, and the end."""
+        ...
+
+    def watch_flow(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+        """Ask to be told when too much waits to be taken, and when it is taken."""
+        ...
+
+
 class Reply:
-    """The answer due to one request. Either `send`, or `start`, `write`… and `finish`; `abort` ends it as cut.
+    """The answer due to one request, an `Outlet`; beside its ways to end, `abort` cuts it.
 
     Writing to a caller who has left (`gone`) does nothing. `started` and `finished` say how far it got.
     """
