@@ -63,7 +63,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     `project` place it within a cloud (Bedrock, Vertex); `api_version` is asked for where a provider has several.
     `provider` is the preset it was made from, "" for none; `names` are all by which a request may want or refuse it:
     its own, its site's, its provider's. `retains` tells that it may keep what it is sent: unknown is yes.
-    `on_unsupported` None leaves it to the route.
+    `on_unsupported` None leaves it to the route. `rpm` and `tpm` are what one worker may send in any 60 seconds.
     """
 
     id: str
@@ -92,3 +92,9 @@ class Endpoint(msgspec.Struct, frozen=True):
     quirks: frozenset[Quirk] = frozenset()
     retains: bool = True
     on_unsupported: OnUnsupported | None = None
+    rpm: int | None = None
+    tpm: int | None = None
+
+    def __repr__(self) -> str:
+        """Only its id: what is printed by accident must not hold the credential."""
+        return f"Endpoint({self.id!r})"

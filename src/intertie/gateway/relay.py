@@ -97,6 +97,7 @@ async def _collect(
     except asyncio.CancelledError:
         connection.leave(sink)
         raise
+    _hear(passage, attempt, answer.headers)
     if not 200 <= answer.status < 300:
         raise refused_us(fault_of(answer.status, answer.headers, answer.body))
     attempt.heard.usage = _glance(passage, call, answer.body)
@@ -136,6 +137,7 @@ async def _stream(
         attempt.first_byte = at
         if attempt.flight is not None:
             attempt.flight.first_byte()
+        _hear(passage, attempt, sink.headers)
         return begin(live, passage)
 
     sink = Stream(live.loop, reply, connection, through, first, limits.max_answer_bytes)
@@ -147,6 +149,8 @@ async def _stream(
         connection.leave(sink)
         raise
     except Fault as fault:
+        if not attempt.first_byte:
+            _hear(passage, attempt, sink.headers)
         if not through.done:
             raise refused_us(fault) from None
         attempt.ended, passage.body = (
@@ -158,6 +162,12 @@ async def _stream(
         reply.watch_flow(_let_go, _let_go)  # from here on it may be another's
     if not reply.started:
         reply.start(*first(attempt.ended))
+
+
+def _hear(passage: Passage, attempt: Attempt, headers: dict[bytes, bytes]) -> None:
+    """Learn from the head of an answer what its endpoint's account has left."""
+    if attempt.flight is not None and attempt.flight.told(now(), headers):
+        passage.view.recent.forget()
 
 
 def _let_go() -> None:

@@ -96,12 +96,13 @@ class Stream:
     """A sink that relays a 2xx answer to a caller. Any other answer is collected and raised through `done`.
 
     `begin` is called with the monotonic time of the first byte when there is something to pass on, and gives status and
-    header lines; from then on the stream is `committed`. `done` resolves at the end, before the tail is sent.
+    header lines; from then on the stream is `committed`. `done` resolves at the end, before the tail is sent. `headers`
+    are those of the answer's head, empty until it came.
     """
 
     __slots__ = (
         "_begin", "_collect", "_connection", "_filter", "_first_byte", "_loop", "_max_error_bytes", "_reply",
-        "committed", "done",
+        "committed", "done", "headers",
     )  # fmt: skip
 
     def __init__(
@@ -117,11 +118,13 @@ class Stream:
         self._begin, self._max_error_bytes = begin, max_error_bytes
         self._collect: Collect | None = None
         self._first_byte = 0.0
+        self.headers: dict[bytes, bytes] = {}
         self.committed = False
         self.done: asyncio.Future[StreamEnd] = loop.create_future()
 
     def on_head(self, status: int, headers: dict[bytes, bytes]) -> None:
         """Relay what is well, collect what is not."""
+        self.headers = headers
         if not 200 <= status < 300:
             self._collect = Collect(self._loop, self._max_error_bytes)
             self._collect.on_head(status, headers)

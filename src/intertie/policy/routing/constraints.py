@@ -26,7 +26,7 @@ def feasible(
     table: Table, rows: Sequence[Row], states: Mapping[str, EndpointState], choice: Choice, now: float
 ) -> tuple[list[Row], Drops]:
     """The rows that may serve the request at monotonic time `now`, and those that may not, each with its reason."""
-    need = choice.prompt_tokens + (choice.max_output or 0)
+    prompt, need = choice.prompt_tokens, choice.prompt_tokens + (choice.max_output or 0)
     wanted = [zone_mask(table, zones) for zones in choice.wants.residency]
     outside = (
         "residency: " + " and ".join("/".join(zones) for zones in choice.wants.residency) + " wanted" if wanted else ""
@@ -47,7 +47,7 @@ def feasible(
             state = states[row.id]
             if not state.breaker.closed and not state.breaker.admits(now):
                 drops.append((row, UNHEALTHY))
-            elif state.busy_until > now:
+            elif state.busy_until > now or (state.limits is not None and state.free_at(prompt, now) > now):
                 drops.append((row, BUSY))
             else:
                 kept.append(row)
@@ -92,11 +92,13 @@ def nothing_left(table: Table, choice: Choice, states: Mapping[str, EndpointStat
         or "its models are not yours"
     )
     message = f"no endpoint of {table.name!r} may serve this request now ({counts})"
-    waits = [_wait(states[row.id], now) for row, reason in drops if reason in (UNHEALTHY, BUSY)]
+    waits = [_wait(states[row.id], choice.prompt_tokens, now) for row, reason in drops if reason in (UNHEALTHY, BUSY)]
     return NoCandidate(message, retry_after=min(waits) if waits else None, should_retry=bool(waits))
 
 
-def _wait(state: EndpointState, now: float) -> float:
+def _wait(state: EndpointState, tokens: int, now: float) -> float:
     """Seconds until the endpoint may be tried again; one second where that hangs on a probe under way."""
-    until = state.busy_until if state.breaker.closed else max(state.busy_until, state.breaker.open_until)
+    until = state.free_at(tokens, now)
+    if not state.breaker.closed:
+        until = max(until, state.breaker.open_until)
     return until - now if until > now else 1.0

@@ -20,7 +20,7 @@ FIRST_WINDOW_BYTES = 14_600
 """Ten segments of 1,460 bytes: what a new TCP connection sends before it hears back (RFC 6928)."""
 
 Estimate = tuple[Row, int, float, float, float | None, float | None]
-"""Row, requests in flight, time to first token and the queue's part of it (s), nano-dollars, gCO2 (None: unknown)."""
+"""Row, slots taken, time to first token and the queue's part of it (s), nano-dollars, gCO2 (None: unknown)."""
 
 
 def upload_rounds(size: int) -> int:
@@ -51,6 +51,8 @@ def estimate(
         if in_flight >= row.slots:
             wait += (in_flight + 1 - row.slots) / row.slots * output * state.decode_s
         ttft = state.corrected(rtt + wait + state.overhead_s + fresh / rate, now)
+        if state.limits is not None:  # slots that the account has no room for are as good as taken
+            in_flight = max(in_flight, int(row.slots * (1.0 - state.limits.part_left(now))))
         cost = gco2 = None
         if row.priced:
             cost = fresh * row.input_nano + hit * row.cached_nano + output * row.output_nano + row.request_nano

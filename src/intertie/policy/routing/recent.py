@@ -49,7 +49,7 @@ class Recent:
         known = self._known.get(question)
         if known is None or known.uses == 0 or now >= known.until:
             known = _Known(rank(table, states, choice, now), now + FRESH_S)
-            self._keep(question, known, states)
+            self._keep(question, known, states, now)
         known.uses -= 1
         return known.ranking.draw(lot)
 
@@ -57,11 +57,13 @@ class Recent:
         """Something happened that changes what may serve."""
         self._known.clear()
 
-    def _keep(self, question: Question, known: "_Known", states: Mapping[str, EndpointState]) -> None:
-        """An endpoint that is being probed gets one request at a time, so such a ranking is for one request."""
+    def _keep(self, question: Question, known: "_Known", states: Mapping[str, EndpointState], now: float) -> None:
+        """An endpoint that is being probed gets one request at a time, and of what is scarce each request leaves less,
+        so such a ranking is for one request.
+        """
         if len(self._known) >= _MOST_QUESTIONS:
             self._known.clear()
-        if all(state.breaker.closed for state in states.values()):
+        if all(state.breaker.closed and not state.scarce(now) for state in states.values()):
             self._known[question] = known
 
     def _question(self, table: Table, choice: Choice) -> Question:

@@ -12,6 +12,7 @@ from intertie.core.endpoint import Endpoint
 from intertie.core.faults import Fault, UpstreamBusy
 from intertie.core.usage import Usage
 from intertie.policy.health import Breaker
+from intertie.policy.provider_limits import NOTHING_SENT, ProviderLimits, limits_told
 
 DECAY_S = 10.0
 """How fast good news replaces bad (Peak-EWMA as in Finagle, Envoy and Linkerd)."""
@@ -23,7 +24,9 @@ OUTPUT_SHARE = 0.05
 LARGEST_RESIDUAL = 3.0
 EXPECTED_OUTPUT = 256.0
 LONG_PROMPT = 512
-BUSY_S, LONGEST_BUSY_S = 1.0, 300.0
+BUSY_S, LONGEST_BUSY_S, MOST_DOUBLINGS = 1.0, 300.0, 9
+"""An endpoint that is busy and does not say for how long is left alone for a second; twice as long each next time."""
+SCARCE = 0.1
 SHORTEST_S = 1e-6
 WHOLE = 0.1
 """An answer whose bytes follow the first one ten times faster than the endpoint decodes was not streamed."""
@@ -50,7 +53,8 @@ class EndpointState:
     `rtt_s` None until measured; `prefill_tps`, `decode_s` (seconds per output token) and `overhead_s` begin as
     declared; `in_flight` requests, of whose prompts `in_flight_tokens` are not answered yet; `residual` the learned
     ln(observed / predicted) of the time to first token, of `samples` answers, the last `seen` then; `idle` connections
-    believed open until `idle_until`; `busy_until` as the endpoint asked; `latency_penalty` seconds since `failed_at`.
+    believed open until `idle_until`; `busy_until` as the endpoint asked, `refusals` times in
+    a row; `latency_penalty` seconds since `failed_at`; `limits` of its account, None until one is told or declared.
     """
 
     __slots__ = (
@@ -65,9 +69,11 @@ class EndpointState:
         "in_flight_tokens",
         "keep_alive_s",
         "latency_penalty",
+        "limits",
         "model",
         "overhead_s",
         "prefill_tps",
+        "refusals",
         "residual",
         "rtt_s",
         "samples",
@@ -80,10 +86,12 @@ class EndpointState:
         self.prefill_tps = endpoint.speed.prefill_tps
         self.decode_s = 1 / endpoint.speed.decode_tps
         self.overhead_s = endpoint.speed.overhead_s
-        self.in_flight = self.idle = self.samples = 0
+        self.in_flight = self.idle = self.samples = self.refusals = 0
         self.in_flight_tokens = 0.0
         self.residual = self.seen = self.idle_until = 0.0
         self.busy_until = self.latency_penalty = self.failed_at = 0.0
+        declared = (endpoint.rpm, endpoint.tpm)
+        self.limits = None if declared == (None, None) else ProviderLimits(*declared)
 
     def corrected(self, predicted_s: float, now: float) -> float:
         """A predicted time to first token with what was learned: the faded residual, and failures as latency."""
@@ -92,6 +100,14 @@ class EndpointState:
         if self.latency_penalty:
             predicted_s += self.latency_penalty * exp((self.failed_at - now) / DECAY_S)
         return predicted_s
+
+    def free_at(self, tokens: int, now: float) -> float:
+        """The moment from which it takes a request with so many prompt tokens; not after `now` if it does already."""
+        return self.busy_until if self.limits is None else max(self.busy_until, self.limits.free_at(tokens, now))
+
+    def scarce(self, now: float) -> bool:
+        """Whether its account's limits have little left."""
+        return self.limits is not None and self.limits.part_left(now) < SCARCE
 
     def connected(self, rtt_s: float) -> None:
         """A connection was made in `rtt_s` seconds, which is one round trip."""
@@ -123,7 +139,7 @@ class EndpointState:
 class Flight:
     """One request under way at an endpoint. Exactly one of `answered`, `failed` and `left` ends it; more do nothing."""
 
-    __slots__ = ("_alone", "_open", "_predicted_s", "_probe", "_state", "_waiting")
+    __slots__ = ("_alone", "_open", "_predicted_s", "_probe", "_sent", "_state", "_waiting")
 
     def __init__(self, state: EndpointState, now: float, tokens: int, predicted_ttft_s: float) -> None:
         self._state, self._waiting, self._open = state, tokens, True
@@ -139,6 +155,20 @@ class Flight:
             state.idle -= 1
         state.in_flight += 1
         state.in_flight_tokens += tokens
+        self._sent = NOTHING_SENT if state.limits is None else state.limits.sent(tokens, now)
+
+    def told(self, now: float, headers: Mapping[bytes, bytes]) -> bool:
+        """The head of an answer came, whatever its status: what it says of the account's limits is believed.
+
+        Whether it said that little is left, so that choices made before it count no more.
+        """
+        if not limits_told(headers):
+            return False
+        state = self._state
+        if state.limits is None:
+            state.limits = ProviderLimits()
+        state.limits.told(headers, now, self._sent)
+        return state.scarce(now)
 
     def first_byte(self) -> None:
         """The endpoint speaks: its prompt no longer waits."""
@@ -152,6 +182,9 @@ class Flight:
         state = self._state
         state.idle, state.idle_until = state.idle + 1, now + state.keep_alive_s
         state.breaker.succeeded(now, self._probe)
+        state.refusals = 0
+        if state.limits is not None:
+            state.limits.answered(usage.completion, now)
         if usage.completion and not usage.estimated:
             state.model.answered(usage.completion)
         decoding = usage.completion * state.decode_s
@@ -169,7 +202,10 @@ class Flight:
         state, policy = self._state, self._state.breaker.policy
         if isinstance(fault, UpstreamBusy):
             state.breaker.left(self._probe)
-            wait = BUSY_S if fault.retry_after is None else min(max(fault.retry_after, 0.0), LONGEST_BUSY_S)
+            if now >= state.busy_until:  # else it was sent together with the first that was refused: nothing new
+                state.refusals = min(state.refusals + 1, MOST_DOUBLINGS)
+            advised = BUSY_S * 2.0 ** (state.refusals - 1) if fault.retry_after is None else fault.retry_after
+            wait = min(max(advised, 0.0), LONGEST_BUSY_S)
             state.busy_until = max(state.busy_until, now + wait * (1 + 0.2 * lot))
         elif fault.elsewhere:
             state.breaker.failed(now, self._probe, lot)
@@ -222,9 +258,11 @@ def live_states(snapshot: Snapshot, previous: Mapping[str, EndpointState]) -> di
 
 
 def _same_engine(one: Endpoint, other: Endpoint) -> bool:
-    return (one.origin, one.model, one.upstream_model, one.speed) == (
+    return (one.origin, one.model, one.upstream_model, one.speed, one.rpm, one.tpm) == (
         other.origin,
         other.model,
         other.upstream_model,
         other.speed,
+        other.rpm,
+        other.tpm,
     )
