@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from intertie.sim.engine.batching import EngineSpeed
-from intertie.sim.engine.delivery import GARBAGE
+from intertie.sim.engine.dialects.openai import OPENAI
 from intertie.sim.engine.faults import EngineFault, FaultSchedule, parse_fault
 from intertie.sim.engine.fleet import RunningEngine
 from intertie.sim.engine.journal import Entry
@@ -122,7 +122,7 @@ async def test_malformed_puts_garbage_between_the_chunks(engine: RunningEngine, 
     async with raw(engine) as call:
         await call.send(ask(5, stream=True), x_sim_fault="malformed:2")
         _, _, body = await call.answer()
-        before, garbage, after = body.partition(GARBAGE)
+        before, garbage, after = body.partition(OPENAI.garbage)
         assert garbage and len(contents(before)) == 2 and len(contents(after)) == 3
         await call.send(ask(), x_sim_fault="malformed:0")
         status, _, body = await call.answer()

@@ -42,58 +42,58 @@ def test_lengths_that_nobody_limits_have_a_mean_of_about_150() -> None:
 
 def test_the_same_question_gets_the_same_answer_and_another_seed_another() -> None:
     first, again, other = plan(asked()), plan(asked()), plan(asked(seed=7))
-    assert first.text == again.text != other.text
-    assert plan(asked(), choice=1).text != first.text
+    assert first.words == again.words != other.words
+    assert plan(asked(), choice=1).words != first.words
 
 
 def test_another_process_gives_the_same_answer() -> None:
     program = (
         "from intertie.sim.engine.output import plan_output as p;"
         "from intertie.sim.engine.requests import GenerationRequest as R;"
-        "print(p(R(operation='chat', model='m', prompts=(b'hello',)), b'hello', 0, 10000).text, end='')"
+        "print(p(R(operation='chat', model='m', prompts=(b'hello',)), b'hello', 0, 10000).words, end='')"
     )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert answer == plan(asked()).text
+    assert answer == plan(asked()).words
 
 
 def test_a_limit_cuts_and_says_so() -> None:
     cut = plan(asked(max_tokens=5))
-    assert (len(cut.deltas), cut.finish) == (5, "length")
-    assert plan(asked()).text.startswith(cut.text[:10])
+    assert (len(cut.pieces), cut.finish) == (5, "length")
+    assert plan(asked()).words.startswith(cut.words[:10])
     assert plan(asked(), room=3).finish == "length"
 
 
 def test_an_exact_length_is_kept_up_to_the_limit() -> None:
     exact = plan(asked(exact_tokens=37, max_tokens=100))
-    assert (len(exact.deltas), exact.finish) == (37, "stop")
+    assert (len(exact.pieces), exact.finish) == (37, "stop")
     beyond = plan(asked(exact_tokens=200, max_tokens=100))
-    assert (len(beyond.deltas), beyond.finish) == (100, "length")
+    assert (len(beyond.pieces), beyond.finish) == (100, "length")
 
 
 def test_a_stop_sequence_ends_the_text_and_is_not_part_of_it() -> None:
-    whole = plan(asked(exact_tokens=100)).text
+    whole = plan(asked(exact_tokens=100)).words
     stopped = plan(asked(exact_tokens=100, stop=("zzz", whole[50:58])))
-    assert stopped.text == whole[: whole.find(whole[50:58])]
-    assert stopped.finish == "stop"
-    assert plan(asked(stop=("Simulated",))).text == ""
+    assert stopped.words == whole[: whole.find(whole[50:58])]
+    assert (stopped.finish, stopped.stop_text) == ("stop", whole[50:58])
+    assert plan(asked(stop=("Simulated",))).words == ""
 
 
 def test_tool_calls_come_with_arguments_that_fit_and_a_limit_cuts_them_too() -> None:
     schema = Schema(type="object", properties={"city": Schema(type="string", enum=[msgspec.Raw(b'"Oslo"')])})
     tools = (Tool("weather", schema), Tool("clock"))
     called = plan(asked(tools=tools))
-    assert called.finish == "tool_calls" and called.text is None
-    names = [(call.function.name, call.function.arguments) for call in called.tool_calls]
+    assert called.finish == "tool_calls" and called.words is None
+    names = [(call.name, call.text) for call in called.calls]
     assert names == [("weather", '{"city":"Oslo"}'), ("clock", "{}")]
     cut = plan(asked(tools=tools, max_tokens=2))
-    assert cut.finish == "length" and cut.tool_calls[0].function.arguments == '{"ci'
+    assert cut.finish == "length" and cut.calls[0].text == '{"ci'
 
 
 def test_log_probabilities_are_plausible_and_steady() -> None:
     output = plan(asked(exact_tokens=20))
     entries = token_logprobs(output, 3)
-    assert entries is not None and entries == token_logprobs(output, 3)
-    assert "".join(entry.token for entry in entries) == output.text
+    assert entries == token_logprobs(output, 3)
+    assert "".join(entry.token for entry in entries) == output.words
     for entry in entries:
         assert entry.logprob <= 0 and bytes(entry.bytes) == entry.token.encode()
         tops = [top.logprob for top in entry.top_logprobs]

@@ -6,10 +6,9 @@ from collections.abc import Sequence as Series
 from intertie.sim.engine.batching import ContinuousBatch, Sequence
 from intertie.sim.engine.blocks import BLOCK_TOKENS, BlockHash, chained_hashes
 from intertie.sim.engine.delivery import Delivery
-from intertie.sim.engine.embedding import DIMENSIONS, embed
-from intertie.sim.engine.forms import AnswerForm, Form, embeddings, usage_form
+from intertie.sim.engine.dialect import AnswerForm, PrefillJob, Spent
 from intertie.sim.engine.output import Output, plan_output
-from intertie.sim.engine.requests import EmbeddingRequest, GenerationRequest
+from intertie.sim.engine.requests import GenerationRequest
 from intertie.sim.engine.text import BYTES_PER_TOKEN, token_count
 
 _BLOCK_BYTES = BLOCK_TOKENS * BYTES_PER_TOKEN
@@ -44,19 +43,9 @@ class Answer(ABC):
         """One of its sequences has one more token."""
 
     @property
-    def prompt_tokens(self) -> int:
-        """Tokens of the prompts; several answers to one prompt count it once."""
-        return sum(each.prompt_tokens for each in self.generations if each.leads)
-
-    @property
-    def cached_tokens(self) -> int:
-        """Those of them that were found in memory."""
-        return sum(each.cached_tokens for each in self.generations if each.leads)
-
-    @property
-    def completion_tokens(self) -> int:
-        """Tokens generated so far."""
-        return sum(each.produced for each in self.generations)
+    @abstractmethod
+    def spent(self) -> Spent:
+        """What it consumed so far; several answers to one prompt count it once."""
 
     @property
     def done(self) -> bool:
@@ -81,25 +70,35 @@ class TextAnswer(Answer):
     def __init__(self, request: GenerationRequest, form: AnswerForm, delivery: Delivery, context: int) -> None:
         super().__init__(delivery)
         self.outputs: list[Output] = []
-        self._form = form
+        self._form, self._request = form, request
         for prompt in request.prompts:
             hashes = chained_hashes(prompt, _BLOCK_BYTES)
             for choice in range(request.choices):
                 output = plan_output(request, prompt, choice, context - token_count(prompt))
                 self.outputs.append(output)
-                generation = Generation(self, prompt, hashes, len(output.deltas))
+                generation = Generation(self, prompt, hashes, len(output.pieces))
                 generation.leads, generation.reason = choice == 0, output.finish
                 self.generations.append(generation)
 
     @property
-    def usage(self) -> Form:
-        """What it consumed so far."""
-        return usage_form(self.prompt_tokens, self.completion_tokens, self.cached_tokens)
+    def spent(self) -> Spent:
+        """See `Answer.spent`. Where callers mark what is to be kept, nothing else is found in the cache either."""
+        pairs = list(zip(self.generations, self.outputs, strict=True))
+        prompt = sum(each.prompt_tokens for each in self.generations if each.leads)
+        cached = sum(each.cached_tokens for each in self.generations if each.leads)
+        completion = sum(each.produced for each in self.generations)
+        thoughts = sum(min(each.produced, output.thoughts) for each, output in pairs)
+        if self._request.marked is None:
+            return Spent(prompt, completion, cached, thoughts=thoughts)
+        kept = self._request.marked // _BLOCK_BYTES * BLOCK_TOKENS
+        cached = min(cached, kept)
+        written = (0, kept - cached) if self._request.lasting else (kept - cached, 0)
+        return Spent(prompt, completion, cached, *written, thoughts)
 
     def gained(self, generation: Generation) -> None:
         """Send the whole answer once all of it is there."""
         if self.ends_with(generation):
-            self.delivery.send(200, self._form.whole(self.outputs, self.usage))
+            self.delivery.send(200, self._form.whole(self.outputs, self.spent))
 
 
 class StreamAnswer(TextAnswer):
@@ -107,36 +106,41 @@ class StreamAnswer(TextAnswer):
 
     def __init__(self, request: GenerationRequest, form: AnswerForm, delivery: Delivery, context: int) -> None:
         super().__init__(request, form, delivery, context)
-        self._include_usage = request.include_usage
-        self._tokens = [form.tokens(index, output) for index, output in enumerate(self.outputs)]
         delivery.start()
 
     def gained(self, generation: Generation) -> None:
-        """Send the token; before the first the role, after the last the reason, and the end of the stream."""
-        form, index, produced = self._form, generation.index, generation.produced
-        chunk = form.chunk(self._tokens[index][produced - 1])
-        if produced == 1 and (opening := form.opening(index, self.outputs[index])):
-            chunk = form.chunk(opening) + chunk
+        """Send the token, with what comes before the first and after the last."""
+        form, index, at = self._form, generation.index, generation.produced - 1
+        output = self.outputs[index]
+        chunk = form.token(index, output, at)
+        if at == 0:
+            chunk = form.opening(index, output, self.spent) + chunk
         if generation.done:
-            chunk += form.chunk(form.closing(index, self.outputs[index]))
-        last = self.ends_with(generation)
-        if last and self._include_usage:
-            chunk += form.usage_chunk(self.usage)
-        self.delivery.write(chunk, last)
+            chunk += form.closing(index, output)
+        if self.ends_with(generation):
+            outputs, spent = self.outputs, self.spent
+            self.delivery.finish(chunk + form.ending(outputs, spent), form.done(outputs, spent))
+        else:
+            self.delivery.write(chunk)
 
 
-class EmbeddingAnswer(Answer):
-    """Vectors: sequences that are only prefilled."""
+class PrefillAnswer(Answer):
+    """What needs no token but those of the prompt: its sequences are only prefilled."""
 
-    def __init__(self, request: EmbeddingRequest, delivery: Delivery) -> None:
+    def __init__(self, job: PrefillJob, delivery: Delivery) -> None:
         super().__init__(delivery)
-        self._request = request
-        for text in request.inputs:
+        self._job = job
+        for text in job.request.inputs:
             self.generations.append(Generation(self, text))
 
+    @property
+    def spent(self) -> Spent:
+        """See `Answer.spent`."""
+        output = self._job.request.pieces.output_tokens if self.done else 0
+        return Spent(sum(each.prompt_tokens for each in self.generations), output)
+
     def gained(self, generation: Generation) -> None:
-        """Send all vectors once all inputs are computed."""
+        """Send the answer once all inputs are computed."""
         if self.ends_with(generation):
-            asked = self._request
-            vectors = [embed(text, asked.dimensions or DIMENSIONS) for text in asked.inputs]
-            self.delivery.send(200, embeddings(asked.model, vectors, asked.base64, self.prompt_tokens))
+            kind, body = self._job.render(self.spent.prompt)
+            self.delivery.send(200, body, kind)

@@ -7,13 +7,11 @@ from functools import partial
 
 from intertie.core.clock import Clock
 from intertie.core.faults import Fault
-from intertie.dialects.openai_chat.faults import error_body, error_event
+from intertie.sim.engine.dialect import Refusal, Speech
 from intertie.sim.engine.faults import EngineFault
-from intertie.sim.engine.forms import DONE
 from intertie.sim.engine.path import Path
 from intertie.wire.reply import Reply
 
-GARBAGE = b'data: {"id":"chatcmpl-simulated","choices":[{"index":0,"del\n\n'
 PAGE = b"<!doctype html><title>simulated</title><p>A web page where an answer should be (simulated fault).</p>"
 
 _BREATH_S = 0.002  # lets what was written leave before the connection is cut
@@ -22,11 +20,12 @@ _BREATH_S = 0.002  # lets what was written leave before the connection is cut
 class Delivery:
     """Carries what the engine answers to one request. `over` completes when the last byte was handed to the transport.
 
-    `status` is what the caller was (or will be) told; 0 while nothing was.
+    `status` is what the caller was (or will be) told; 0 while nothing was. `name` is the request's id.
     """
 
-    def __init__(self, reply: Reply, path: Path, clock: Clock, headers: bytes) -> None:
-        self._reply, self._path, self._clock, self._headers = reply, path, clock, headers
+    def __init__(self, reply: Reply, path: Path, clock: Clock, speech: Speech, name: str, server: bytes) -> None:
+        self._reply, self._path, self._clock, self._speech, self._name = reply, path, clock, speech, name
+        self._headers = b"%bx-request-id: %b\r\n" % (server, name.encode("latin-1")) if name else server
         self._way, self._since = path.one_way(), clock.monotonic()
         self._chunks = 0
         self._silent = False
@@ -40,21 +39,29 @@ class Delivery:
         headers = b"content-type: %b\r\n%b" % (content_type, self._headers)
         self._path.carry(self._delay(), partial(self._send, status, headers, body))
 
+    def refuse(self, fault: Fault) -> None:
+        """An error as the whole answer."""
+        told: Refusal = self._speech.refusal(fault, self._name)
+        self._headers += told.headers
+        self.send(told.status, told.body)
+
     def start(self) -> None:
         """The head of a stream."""
         self.status = 200
-        lines = b"content-type: text/event-stream\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
+        lines = b"content-type: %b\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n" % self._speech.stream_type
         self._path.carry(self._delay(), partial(self._reply.start, 200, lines + self._headers))
 
-    def write(self, chunk: bytes, last: bool = False) -> None:
-        """One chunk of a stream; the last one brings `[DONE]` with it."""
+    def write(self, chunk: bytes) -> None:
+        """One chunk of a stream."""
         delay = self._delay()
         if delay > 0 or self.fault is not None:
-            self._path.carry(delay, partial(self._write, chunk, last))
-        elif last:
-            self._finish(chunk)
+            self._path.carry(delay, partial(self._write, chunk, None))
         else:
             self._reply.write(chunk)
+
+    def finish(self, chunk: bytes, done: bytes) -> None:
+        """The last chunk of a stream; `done` is the dialect's own end of it."""
+        self._path.carry(self._delay(), partial(self._write, chunk, done))
 
     def strike(self, streamed: bool) -> bool:
         """Let the fault answer instead of the engine; False if this fault only spoils what the engine answers."""
@@ -69,20 +76,22 @@ class Delivery:
             case "html":
                 self.send(200, PAGE, b"text/html; charset=utf-8")
             case "status":
-                self._refuse(int(fault.number), fault.retry_after)
-            case "error_in_200" if streamed:
-                self.start()
-                self._path.carry(self._delay(), partial(self._finish, error_event(_simulated(500))))
+                if fault.retry_after is not None:
+                    self._headers += b"retry-after: %g\r\n" % fault.retry_after
+                self.refuse(_simulated(int(fault.number)))
             case "error_in_200":
-                self.send(200, error_body(_simulated(500)))
+                self._err(_simulated(500), streamed)
             case _:
                 return False
         return True
 
-    def _refuse(self, status: int, retry_after: float | None) -> None:
-        if retry_after is not None:
-            self._headers += b"retry-after: %g\r\n" % retry_after
-        self.send(status, error_body(_simulated(status)))
+    def _err(self, fault: Fault, streamed: bool) -> None:
+        """Tell an error under status 200."""
+        if streamed:
+            self.start()
+            self._path.carry(self._delay(), partial(self._end_with, self._speech.broke(fault)))
+        else:
+            self.send(200, self._speech.refusal(fault, self._name).body)
 
     def _delay(self) -> float:
         """Seconds on the way; a slow engine adds its share of the time since the request came."""
@@ -101,27 +110,27 @@ class Delivery:
             self._reply.send(status, headers, body[: len(body) // 2] if kind == "malformed" else body)
             self._end()
 
-    def _write(self, chunk: bytes, last: bool) -> None:
+    def _write(self, chunk: bytes, done: bytes | None) -> None:
+        """A chunk; the last one brings `done` with it."""
         if self._silent or (self.fault is not None and self._spoiled(self.fault)):
             return
         self._chunks += 1
-        if last:
-            self._finish(chunk)
-        else:
+        if done is None:
             self._reply.write(chunk)
+        else:
+            self._end_with(chunk if self.fault is not None and self.fault.kind == "no_done" else chunk + done)
 
     def _spoiled(self, fault: EngineFault) -> bool:
         """Whether the fault swallows this chunk and all that follow."""
         if fault.kind == "malformed" and self._chunks == fault.number:
-            self._reply.write(GARBAGE)
+            self._reply.write(self._speech.garbage)
         self._silent = fault.kind in ("cut", "hang_stream") and self._chunks >= fault.number
         if self._silent and fault.kind == "cut":
             self._cut()
         return self._silent
 
-    def _finish(self, chunk: bytes) -> None:
-        whole = self.fault is None or self.fault.kind not in ("no_done", "error_in_200")
-        self._reply.finish(chunk + DONE if whole else chunk)
+    def _end_with(self, chunk: bytes) -> None:
+        self._reply.finish(chunk)
         self._end()
 
     def _reset(self) -> None:
@@ -141,6 +150,8 @@ class Delivery:
 
 def _simulated(status: int) -> Fault:
     """The fault's message names it as simulated, so that nobody searches for a real one."""
-    return Fault(
+    fault = Fault(
         f"simulated fault: status {status}", code="rate_limit_exceeded" if status == 429 else "simulated_fault"
     )
+    fault.status = status
+    return fault

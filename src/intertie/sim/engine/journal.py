@@ -8,8 +8,11 @@ import msgspec
 class Entry(msgspec.Struct, omit_defaults=True):
     """One request. `id` is the engine's own name for it, `request_id` the `x-request-id` it came with.
 
-    `completion_tokens` were generated, whether or not they reached the caller; `aborted_at` is that count where the
-    caller left (or was cut off) before the end. `started` and `ended` are epoch seconds; `fault` the one that struck.
+    `prompt_tokens` includes `cached_tokens` and what was `written_tokens` (for an hour: `written_1h_tokens`);
+    `completion_tokens` were generated, thoughts included, whether or not they reached the caller; `aborted_at` is that
+    count where the caller left (or was cut off) before the end. `images`, `audio_ms`, `characters` and `searches` are
+    sold by the piece, `tier` is the service tier it was served in. `started` and `ended` are epoch seconds; `fault` the
+    one that struck.
     """
 
     id: str
@@ -25,6 +28,14 @@ class Entry(msgspec.Struct, omit_defaults=True):
     completion_tokens: int = 0
     aborted_at: int | None = None
     fault: str = ""
+    written_tokens: int = 0
+    written_1h_tokens: int = 0
+    reasoning_tokens: int = 0
+    images: int = 0
+    audio_ms: int = 0
+    characters: int = 0
+    searches: int = 0
+    tier: str = ""
 
 
 _encode = msgspec.json.Encoder().encode

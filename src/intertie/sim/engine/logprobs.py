@@ -40,13 +40,12 @@ class CompletionLogprobs(msgspec.Struct):
     text_offset: list[int]
 
 
-def token_logprobs(output: Output, alternatives: int) -> list[TokenLogprob] | None:
-    """One entry per token of an answer; tool calls have none."""
-    if output.text is None:
-        return None
-    lots = lots_for(output.text.encode())
+def token_logprobs(output: Output, alternatives: int) -> list[TokenLogprob]:
+    """One entry per token of what is said; thoughts and tool calls have none."""
+    lots = lots_for((output.words or "").encode())
     others = tokens_of(prose(lots, 64))
-    return [_entry(delta.text, alternatives, others, lots) for delta in output.deltas]
+    said = [piece.text for piece in output.pieces if output.block_of(piece).kind == "words"]
+    return [_entry(token, alternatives, others, lots) for token in said]
 
 
 def completion_logprobs(entries: list[TokenLogprob], offset: int) -> CompletionLogprobs:

@@ -1,75 +1,87 @@
-"""What the model will say, decided before the first token: one delta per token, and why it ends.
+"""What the model will say, decided before the first token: one piece per token, and why it ends.
 
-Streams send the deltas one by one; whole answers join them. So both say the same, also where a limit cuts a tool call.
+Streams send the pieces one by one; whole answers join them. So both say the same, also where a limit cuts a tool call.
 """
 
 import random
-from typing import Literal, TypeAlias
-
-import msgspec
+from functools import cached_property
+from typing import Literal, NamedTuple, TypeAlias
 
 from intertie.sim.engine.requests import GenerationRequest, Tool
 from intertie.sim.engine.schema import Schema, json_for
-from intertie.sim.engine.text import lots_for, natural_length, prose, tokens_of
+from intertie.sim.engine.text import OPENING, lots_for, natural_length, prose, tokens_of
 
 Finish: TypeAlias = Literal["stop", "length", "tool_calls"]
 
-
-class FunctionDelta(msgspec.Struct, omit_defaults=True):
-    """The name comes once, the arguments in pieces."""
-
-    name: str = ""
-    arguments: str | None = None
+THOUGHTS = "Let me think about it in simulation."
 
 
-class CallDelta(msgspec.Struct, omit_defaults=True):
-    """A piece of one tool call: `id`, `type` and the name only in the first."""
+class Piece(NamedTuple):
+    """One token: of which block, whether it opens it, and its text; a call is opened by a token without text."""
 
-    index: int
-    function: FunctionDelta
+    block: int
+    opens: bool
+    text: str
+
+
+class Block(NamedTuple):
+    """A part of an answer: thoughts, words, or the call of a tool with its id, name and arguments (`text`)."""
+
+    kind: Literal["thoughts", "words", "call"]
+    text: str
     id: str = ""
-    type: str = ""
+    name: str = ""
 
 
-class Delta(msgspec.Struct, omit_defaults=True):
-    """What one token adds to the answer: text, or a piece of a tool call."""
+class Output:
+    """One answer: a piece per token, and the blocks they make up. `stop_text` is the stop sequence that came."""
 
-    content: str | None = None
-    tool_calls: list[CallDelta] | None = None
+    def __init__(self, blocks: list[Block], limit: int, finish: Finish, stop_text: str = "") -> None:
+        whole = [piece for index, block in enumerate(blocks) for piece in _pieces(index, block)]
+        self.pieces = whole[:limit]
+        self.finish: Finish = finish if len(whole) <= limit else "length"
+        self.stop_text = stop_text if self.finish == "stop" else ""
+        self._blocks = blocks
 
-    @property
-    def text(self) -> str:
-        """The token itself, wherever it belongs."""
-        if self.tool_calls is None:
-            return self.content or ""
-        function = self.tool_calls[0].function
-        return function.name or function.arguments or ""
+    @cached_property
+    def blocks(self) -> list[Block]:
+        """The blocks as far as the limit lets them be."""
+        if not self.pieces:
+            return []
+        last = self.pieces[-1].block
+        text = "".join(piece.text for piece in self.pieces if piece.block == last)
+        return [*self._blocks[:last], self._blocks[last]._replace(text=text)]
 
-
-class Output(msgspec.Struct, frozen=True):
-    """One answer: a delta per token."""
-
-    deltas: list[Delta]
-    finish: Finish
-
-    @property
-    def text(self) -> str | None:
-        """The whole text; None if tools are called."""
-        return None if self.deltas[0].tool_calls else "".join(delta.text for delta in self.deltas)
+    @cached_property
+    def thoughts(self) -> int:
+        """How many of the tokens are thoughts; they come first."""
+        return sum(self._blocks[piece.block].kind == "thoughts" for piece in self.pieces)
 
     @property
-    def tool_calls(self) -> list[CallDelta]:
-        """The whole tool calls."""
-        calls: list[CallDelta] = []
-        for delta in self.deltas:
-            for piece in delta.tool_calls or ():
-                if piece.id:
-                    function = FunctionDelta(piece.function.name, "")
-                    calls.append(CallDelta(piece.index, function, piece.id, piece.type))
-                else:
-                    function = calls[piece.index].function
-                    function.arguments = (function.arguments or "") + (piece.function.arguments or "")
-        return calls
+    def words(self) -> str | None:
+        """All that is said; None if nothing is."""
+        said = [block.text for block in self.blocks if block.kind == "words"]
+        return "".join(said) if said else None
+
+    @property
+    def calls(self) -> list[Block]:
+        """The tools that are called."""
+        return [block for block in self.blocks if block.kind == "call"]
+
+    def block_of(self, piece: Piece) -> Block:
+        """The block that a piece belongs to, as it was meant to be."""
+        return self._blocks[piece.block]
+
+    def closes(self, at: int) -> bool:
+        """Whether the piece at this place is the last of its block."""
+        return at + 1 == len(self.pieces) or self.pieces[at + 1].opens
+
+
+def _pieces(index: int, block: Block) -> list[Piece]:
+    tokens = tokens_of(block.text)
+    if block.kind == "call":
+        return [Piece(index, True, ""), *(Piece(index, False, token) for token in tokens)]
+    return [Piece(index, place == 0, token) for place, token in enumerate(tokens)]
 
 
 def plan_output(request: GenerationRequest, prompt: bytes, choice: int, room: int) -> Output:
@@ -80,31 +92,29 @@ def plan_output(request: GenerationRequest, prompt: bytes, choice: int, room: in
     seed = b"" if request.seed is None else b"%d" % request.seed
     lots = lots_for(request.model.encode(), prompt, seed, b"%d" % choice)
     limit = room if request.max_tokens is None else min(room, request.max_tokens)
+    blocks = [Block("thoughts", prose(lots, request.thoughts, THOUGHTS))] if request.thoughts else []
     if request.tools:
-        return _cut([delta for at, tool in enumerate(request.tools) for delta in _call(tool, at, lots)], limit, True)
+        return Output(blocks + [_call(tool, lots) for tool in request.tools], limit, "tool_calls")
     if request.schema is not None:
         text = json_for(request.schema, lots)
     else:
         length = request.exact_tokens or natural_length(lots)
-        text = prose(lots, min(length, limit + 1))  # one more than the limit shows that the limit cut it
-    return _cut([Delta(token) for token in tokens_of(_stopped(text, request.stop))], limit, False)
+        text = prose(lots, min(length, limit + 1), _opening(request.images))  # one more shows that the limit cut it
+    text, stop = _stopped(text, request.stop)
+    return Output([*blocks, Block("words", text)], limit, "stop", stop)
 
 
-def _cut(deltas: list[Delta], limit: int, calls: bool) -> Output:
-    if len(deltas) > limit:
-        return Output(deltas[:limit], "length")
-    return Output(deltas, "tool_calls" if calls else "stop")
+def _opening(images: int) -> str:
+    return f"Simulated answer to {images} image{'s' * (images > 1)}." if images else OPENING
 
 
-def _stopped(text: str, stops: tuple[str, ...]) -> str:
-    """The text up to the first stop sequence, which is not part of it."""
-    ends = [at for stop in stops if stop and (at := text.find(stop)) >= 0]
-    return text[: min(ends, default=len(text))]
+def _stopped(text: str, stops: tuple[str, ...]) -> tuple[str, str]:
+    """The text up to the first stop sequence, which is not part of it, and that sequence."""
+    ends = [(at, stop) for stop in stops if stop and (at := text.find(stop)) >= 0]
+    at, stop = min(ends, default=(len(text), ""))
+    return text[:at], stop
 
 
-def _call(tool: Tool, index: int, lots: random.Random) -> list[Delta]:
-    """One tool call: its head is one token, its arguments follow in pieces."""
+def _call(tool: Tool, lots: random.Random) -> Block:
     arguments = json_for(tool.parameters or Schema(type="object", properties={}), lots)
-    head = CallDelta(index, FunctionDelta(tool.name, ""), f"call_{lots.getrandbits(96):024x}", "function")
-    pieces = [CallDelta(index, FunctionDelta(arguments=piece)) for piece in tokens_of(arguments)]
-    return [Delta(tool_calls=[piece]) for piece in (head, *pieces)]
+    return Block("call", arguments, f"call_{lots.getrandbits(96):024x}", tool.name)

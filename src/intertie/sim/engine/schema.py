@@ -40,6 +40,7 @@ class Schema(msgspec.Struct, frozen=True, rename="camel"):
     type: str | list[str] | None = None
     properties: dict[str, "Schema | bool"] | None = None
     required: list[str] = []
+    additional_properties: "Schema | bool | None" = None
     items: "Schema | bool | None" = None
     prefix_items: list["Schema | bool"] = []
     min_items: int = 0

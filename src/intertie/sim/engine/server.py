@@ -1,61 +1,51 @@
-"""The engine's HTTP face: OpenAI's paths, vLLM's health and metrics, and a control path for faults.
+"""The engine's HTTP face: every dialect's paths, vLLM's health and metrics, and a control path for faults.
 
-One request: it travels (`path`), is understood (`requests`), perhaps struck by a fault, becomes sequences (`answers`)
+One request: it travels (`path`), is understood (`dialects`), perhaps struck by a fault, becomes sequences (`answers`)
 that the batch computes, and is journalled with what was truly done, however it ended.
 """
 
 import asyncio
-import hmac
 import random
-from collections.abc import Callable
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
 from intertie.core.clock import Clock
 from intertie.core.faults import Fault, InvalidRequest, MethodNotAllowed, NotFound, Unauthenticated
-from intertie.dialects.json_body import refuse
-from intertie.dialects.openai_chat.faults import error_body
-from intertie.sim.engine.answers import Answer, EmbeddingAnswer, Generation, StreamAnswer, TextAnswer
+from intertie.sim.engine.answers import Answer, Generation, PrefillAnswer, StreamAnswer, TextAnswer
 from intertie.sim.engine.batching import ContinuousBatch
 from intertie.sim.engine.blocks import BLOCK_TOKENS
+from intertie.sim.engine.conversation import wishes_in
 from intertie.sim.engine.delivery import Delivery
+from intertie.sim.engine.dialect import Asked, Job, Operation, PrefillJob
+from intertie.sim.engine.dialects.openai import OPENAI
+from intertie.sim.engine.doors import at_path, is_door
 from intertie.sim.engine.faults import EngineFault, FaultSchedule, parse_fault
-from intertie.sim.engine.forms import AnswerForm, model_card, model_list
 from intertie.sim.engine.journal import EngineJournal, Entry
 from intertie.sim.engine.metrics import CONTENT_TYPE, EngineMetrics
+from intertie.sim.engine.models import model_card, model_list
 from intertie.sim.engine.options import EngineOptions
 from intertie.sim.engine.path import Path
 from intertie.sim.engine.pump import Pump
-from intertie.sim.engine.requests import (
-    EmbeddingRequest,
-    GenerationRequest,
-    parse_chat,
-    parse_completion,
-    parse_embedding,
-)
+from intertie.sim.engine.reading import Complaint, read
+from intertie.sim.engine.requests import EngineRequest
 from intertie.sim.engine.text import token_count
 from intertie.wire.reply import Rendered, Reply, Request
 
 SERVER_LINE = b"server: intertie-simulated-engine\r\n"
 
 _HEALTH, _METRICS, _MODELS, _FAULTS = b"/health", b"/metrics", b"/v1/models", b"/sim/faults"
-_Parsed = GenerationRequest | EmbeddingRequest
-_PARSERS: dict[bytes, tuple[str, Callable[[bytes], _Parsed]]] = {
-    b"/v1/chat/completions": ("chatcmpl", parse_chat),
-    b"/v1/completions": ("cmpl", parse_completion),
-    b"/v1/embeddings": ("embd", parse_embedding),
-}
 _READ = ("GET", "HEAD")
-_PATHS = {_HEALTH: _READ, _METRICS: _READ, _MODELS: _READ, _FAULTS: (*_READ, "POST")} | dict.fromkeys(
-    _PARSERS, ("POST",)
-)
+_PAGES = {_HEALTH: _READ, _METRICS: _READ, _MODELS: _READ, _FAULTS: (*_READ, "POST")}
 
 
 class _FaultOrders(msgspec.Struct):
     """The body of `POST /sim/faults`: what strikes from now on."""
 
     faults: list[str]
+
+
+_orders = msgspec.json.Decoder(_FaultOrders)
 
 
 class SimulatedEngine:
@@ -79,8 +69,9 @@ class SimulatedEngine:
         return None
 
     def render(self, fault: Fault) -> Rendered:
-        """A fault in OpenAI's shape."""
-        return fault.status, b"content-type: application/json\r\n" + SERVER_LINE, error_body(fault)
+        """A fault where nothing is known of the request."""
+        told = OPENAI.refusal(fault, "")
+        return told.status, b"content-type: application/json\r\n" + SERVER_LINE + told.headers, told.body
 
     def close(self) -> None:
         """Stop; what is under way is not answered any more."""
@@ -92,22 +83,27 @@ class SimulatedEngine:
         """Answer one request; cancelled when the caller leaves."""
         if self._path.is_long:
             await asyncio.sleep(self._path.inbound(reply.connection))
-        if request.path in _PARSERS and request.method == "POST":
-            await self._infer(request, reply)
-        else:
-            delivery = Delivery(reply, self._path, self._clock, SERVER_LINE)
-            try:
-                self._tell(request, delivery)
-            except Fault as fault:
-                delivery.send(fault.status, error_body(fault))
-            await delivery.over
+        found = at_path(request.path) if request.method == "POST" else None
+        if found is not None:
+            operation, named = found
+            asked = Asked(named, dict(parse_qsl(request.query.decode("latin-1"))), request.headers, request.body)
+            await self._infer(request, asked, operation, reply)
+            return
+        delivery = Delivery(reply, self._path, self._clock, OPENAI, "", SERVER_LINE)
+        try:
+            self._tell(request, delivery)
+        except Complaint as complaint:
+            delivery.refuse(OPENAI.complaint(complaint))
+        except Fault as fault:
+            delivery.refuse(fault)
+        await delivery.over
 
     def _tell(self, request: Request, delivery: Delivery) -> None:
         """Everything that is not inference."""
         path = request.path
-        if path not in _PATHS and not path.startswith(_MODELS + b"/"):
+        if path not in _PAGES and not path.startswith(_MODELS + b"/") and not is_door(path):
             raise NotFound(f"no such path: {path.decode(errors='replace')}")
-        if request.method not in _PATHS.get(path, _READ):
+        if request.method not in _PAGES.get(path, ("POST",) if is_door(path) else _READ):
             raise MethodNotAllowed(f"{request.method} is not allowed on {path.decode(errors='replace')}")
         if path == _HEALTH:
             delivery.send(200, b"", b"text/plain")
@@ -116,7 +112,7 @@ class SimulatedEngine:
         elif path == _FAULTS:
             self._control(request, delivery)
         else:
-            self._authenticate(request)
+            self._authenticate(OPENAI.welcomes(Asked({}, {}, request.headers, b""), self._options.api_key))
             delivery.send(200, self._models(unquote(path[len(_MODELS) + 1 :])))
 
     def _models(self, name: str) -> bytes:
@@ -129,70 +125,72 @@ class SimulatedEngine:
         if not self._options.allow_faults:
             raise NotFound("faults are not allowed on this engine (--allow-faults)")
         if request.method == "POST":
-            try:
-                orders = msgspec.json.decode(request.body, type=_FaultOrders)
-            except msgspec.DecodeError as error:
-                refuse(error)
-            self._faults.rules = [_understood(text) for text in orders.faults]
+            self._faults.rules = [_understood(text) for text in read(_orders, request.body).faults]
         delivery.send(200, msgspec.json.encode({"faults": self._faults.rules}))
 
-    async def _infer(self, request: Request, reply: Reply) -> None:
+    async def _infer(self, request: Request, asked: Asked, operation: Operation, reply: Reply) -> None:
         """One request for a model's work, from its bytes to its line in the journal."""
         self._count += 1
-        kind, parse = _PARSERS[request.path]
         caller_id = request.headers.get(b"x-request-id", b"").decode("latin-1")
-        answer_id = f"{kind}-sim{self._life:x}-{self._count:x}"
+        answer_id = f"{operation.kind}-sim{self._life:x}-{self._count:x}"
         entry = Entry(answer_id, self._clock.wall(), request_id=caller_id, path=request.path.decode())
-        lines = b"%bx-request-id: %b\r\n" % (SERVER_LINE, (caller_id or answer_id).encode("latin-1"))
-        delivery = Delivery(reply, self._path, self._clock, lines)
+        name = caller_id or answer_id
+        delivery = Delivery(reply, self._path, self._clock, operation.speech, name, SERVER_LINE)
         answer: Answer | None = None
         try:
-            answer = self._begin(request, parse, entry, delivery)
+            try:
+                answer = self._begin(asked, operation, entry, delivery)
+            except Complaint as complaint:
+                raise operation.speech.complaint(complaint) from None
             await delivery.over
         except Fault as fault:
-            delivery.send(fault.status, error_body(fault))
+            delivery.refuse(fault)
             await delivery.over
         finally:
             self._end(entry, delivery, answer)
 
-    def _begin(
-        self, request: Request, parse: Callable[[bytes], _Parsed], entry: Entry, delivery: Delivery
-    ) -> Answer | None:
-        """Understand the request and give it to the batch; None if a fault answers instead. Raises Fault."""
-        self._authenticate(request)
-        asked = parse(request.body)
-        self._check_model(asked.model)
-        streamed = isinstance(asked, GenerationRequest) and asked.stream
-        entry.model, entry.stream = asked.model, streamed
-        delivery.fault = self._fault_for(request)
+    def _begin(self, asked: Asked, operation: Operation, entry: Entry, delivery: Delivery) -> Answer | None:
+        """Understand the request and give it to the batch; None if a fault answers instead. Raises Fault, Complaint."""
+        self._authenticate(not self._options.api_key or operation.speech.welcomes(asked, self._options.api_key))
+        job = operation.read(asked)
+        request = job.request
+        self._check_model(request.model)
+        entry.model, entry.stream = request.model, request.stream
+        delivery.fault = self._fault_for(asked, request)
         if delivery.fault is not None:
             entry.fault = delivery.fault.kind
-        if delivery.strike(streamed):
+        if delivery.strike(request.stream):
             return None
-        answer = self._answer(asked, entry, delivery)
+        answer = self._answer(job, entry, delivery)
         for generation in answer.generations:
             self._pump.submit(generation)
         return answer
 
-    def _answer(self, asked: _Parsed, entry: Entry, delivery: Delivery) -> Answer:
-        if isinstance(asked, EmbeddingRequest):
-            self._check_length("input", asked.inputs, 0)
-            return EmbeddingAnswer(asked, delivery)
-        field = "messages" if asked.operation == "chat" else "prompt"
-        self._check_length(field, asked.prompts, asked.max_tokens or 1)
-        form = AnswerForm(asked, entry.id, int(entry.started))
-        kind = StreamAnswer if asked.stream else TextAnswer
-        return kind(asked, form, delivery, self._context)
+    def _answer(self, job: Job, entry: Entry, delivery: Delivery) -> Answer:
+        request = job.request
+        if isinstance(job, PrefillJob):
+            self._check_length(request.field, job.request.inputs, 0)
+            pieces = job.request.pieces
+            entry.images, entry.audio_ms = pieces.images, pieces.audio_ms
+            entry.characters, entry.searches = pieces.characters, pieces.searches
+            return PrefillAnswer(job, delivery)
+        self._check_length(request.field, job.request.prompts, job.request.max_tokens or 1)
+        entry.tier = job.request.tier
+        form = job.form(entry.id, int(entry.started))
+        kind = StreamAnswer if request.stream else TextAnswer
+        return kind(job.request, form, delivery, self._context)
 
     def _end(self, entry: Entry, delivery: Delivery, answer: Answer | None) -> None:
         """The request is over, well or not: nothing of it stays in the engine, and the journal says what was done."""
         entry.ended, entry.status = self._clock.wall(), delivery.status
         if answer is not None:
+            spent = answer.spent
             if not answer.done:
                 answer.abort(self.batch)
-                entry.aborted_at = answer.completion_tokens
-            entry.prompt_tokens, entry.cached_tokens = answer.prompt_tokens, answer.cached_tokens
-            entry.completion_tokens = answer.completion_tokens
+                entry.aborted_at = spent.completion
+            entry.prompt_tokens, entry.cached_tokens = spent.prompt, spent.cached
+            entry.completion_tokens, entry.reasoning_tokens = spent.completion, spent.thoughts
+            entry.written_tokens, entry.written_1h_tokens = spent.written, spent.written_1h
         self._journal.write(entry)
 
     def _gained(self, generations: list[Generation]) -> None:
@@ -201,10 +199,8 @@ class SimulatedEngine:
             if generation.done:
                 self._metrics.finished(generation, self._clock.monotonic(), generation.reason)
 
-    def _authenticate(self, request: Request) -> None:
-        expected = b"Bearer " + self._options.api_key.encode()
-        given = request.headers.get(b"authorization", b"")
-        if self._options.api_key and not hmac.compare_digest(given, expected):
+    def _authenticate(self, welcome: bool) -> None:
+        if not welcome:
             raise Unauthenticated("Incorrect API key provided.")
 
     def _check_model(self, name: str) -> None:
@@ -222,10 +218,12 @@ class SimulatedEngine:
                 param=field,
             )
 
-    def _fault_for(self, request: Request) -> EngineFault | None:
-        asked = request.headers.get(b"x-sim-fault")
-        if asked is not None and self._options.allow_faults:
-            return _understood(asked.decode("latin-1"))
+    def _fault_for(self, asked: Asked, request: EngineRequest) -> EngineFault | None:
+        """What a header asks for, else the words of the caller, else what the lots say."""
+        if self._options.allow_faults:
+            header = asked.headers.get(b"x-sim-fault", b"").decode("latin-1")
+            if wanted := header or wishes_in(request.spoken).get("fault", ""):
+                return _understood(wanted)
         return self._faults.draw()
 
 

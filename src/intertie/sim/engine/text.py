@@ -50,10 +50,10 @@ def natural_length(lots: random.Random) -> int:
     return min(_LONGEST, _SHORTEST + int(lots.expovariate(1 / (MEAN_TOKENS - _SHORTEST))))
 
 
-def prose(lots: random.Random, tokens: int) -> str:
+def prose(lots: random.Random, tokens: int, opening: str = OPENING) -> str:
     """A text of exactly that many tokens."""
     size = tokens * BYTES_PER_TOKEN
-    sentences, length = [OPENING], len(OPENING)
+    sentences, length = [opening], len(opening)
     while length < size:
         sentence = f"{lots.choice(_WHO)} {lots.choice(_DOES)} {lots.choice(_WHERE)}."
         sentences.append(sentence)
