@@ -16,7 +16,7 @@ import msgspec
 from intertie.config.fields import Field, fields_of, nearest
 from intertie.config.forms import COUNT, NAME, NOT_NEGATIVE, PORT, POSITIVE_COUNT, SECRET, SHARE, WEB_ADDRESS
 from intertie.config.references import secret
-from intertie.config.snapshot import BreakerPolicy, RetryPolicy, ServerLimits, UpstreamLimits
+from intertie.config.snapshot import BreakerPolicy, ResponsePolicy, RetryPolicy, ServerLimits, UpstreamLimits
 from intertie.config.wishes import Document
 from intertie.core.faults import ConfigFault, ConfigFaults
 
@@ -78,6 +78,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     upstream: UpstreamLimits = UpstreamLimits()
     retry: RetryPolicy = RetryPolicy()
     breaker: BreakerPolicy = BreakerPolicy()
+    responses: ResponsePolicy = ResponsePolicy()
     egress: Egress = Egress()
     telemetry: Telemetry = Telemetry()
     alerts: Alerts = Alerts()

@@ -4,7 +4,7 @@ The control process builds it from the file, the catalog and the stored keys (`c
 state and pushes it to the workers; a worker swaps it whole and keeps the last good one. Nothing edits a snapshot.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -73,6 +73,17 @@ class BreakerPolicy(msgspec.Struct, frozen=True):
     failure_latency_s: Annotated[float, "Seconds a failure counts as in the latency estimate."] = 5.0
 
 
+class ResponsePolicy(msgspec.Struct, frozen=True):
+    """Which responses of the Responses API the gateway keeps, for calls that build on them, and for how long."""
+
+    keep: Annotated[
+        Literal["never", "asked", "always"],
+        "Which responses are kept: none; those whose caller says `store: true` or builds on a kept one; all but those "
+        "whose caller says `store: false`.",
+    ] = "asked"
+    days: Annotated[int, "Days a response is kept."] = 30
+
+
 class Snapshot(msgspec.Struct, frozen=True):
     """All a worker knows. `keys` maps the keyed digest (hex) of a key to its principal.
 
@@ -97,6 +108,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     upstream: UpstreamLimits = UpstreamLimits()
     retry: RetryPolicy = RetryPolicy()
     breaker: BreakerPolicy = BreakerPolicy()
+    responses: ResponsePolicy = ResponsePolicy()
     journal_fsync: str = "50ms"
     log_requests: bool = True
     record_plans: bool = True
