@@ -49,8 +49,7 @@ def _listen(address: Address, *, shared: bool) -> socket.socket:
     try:
         listener = socket.create_server((address.host, address.port), family=family, backlog=BACKLOG, reuse_port=shared)
     except OSError as error:
-        raise ConfigFault(
-            f"cannot listen on {address}: {error.strerror}", hint="does another process? --port, --control-port and --health-port choose others"
-        ) from None
+        hint = "does another process? --port, --control-port and --health-port choose others"
+        raise ConfigFault(f"cannot listen on {address}: {error.strerror}", hint=hint) from None
     listener.setblocking(False)
     return listener

@@ -65,6 +65,11 @@ class Fault(Exception):
         self.retry_after = retry_after
         self.should_retry = should_retry
 
+    @property
+    def public(self) -> str:
+        """What the caller is told: of an endpoint's failure its kind, not its address, nor what it said."""
+        return self.message
+
 
 class CallerFault(Fault):
     """The caller's doing."""
@@ -138,47 +143,61 @@ class CallerLeft(CallerFault):
 class UpstreamFault(Fault):
     """The endpoint's doing."""
 
+    words: ClassVar[str] = "The endpoint failed."
     status, code, blame, elsewhere = 502, "upstream_error", "upstream", True
+
+    @property
+    def public(self) -> str:
+        """Its kind, in a sentence that says nothing of the endpoint."""
+        return self.words
 
 
 class ConnectFailed(UpstreamFault):
     """No connection: refused, unreachable, TLS not verified, or late."""
 
+    words = "The endpoint could not be reached."
     code = "upstream_unreachable"
 
 
 class StaleConnection(UpstreamFault):
     """A kept connection died before any byte of an answer: the endpoint had closed it, and is not ill."""
 
+    words = "The endpoint had closed its connection."
     code = "upstream_stale"
 
 
 class FirstByteLate(UpstreamFault):
     """Connected, but no answer in time."""
 
+    words = "The endpoint did not answer in time."
     status, code = 504, "upstream_timeout"
 
 
 class StreamStalled(UpstreamFault):
     """The stream began and then fell silent."""
 
+    words = "The endpoint fell silent in the midst of its answer."
     status, code = 504, "upstream_stalled"
 
 
 class StreamCut(UpstreamFault):
     """The answer ended before its end."""
 
+    words = "The endpoint's answer ended before its end."
     code = "upstream_cut"
 
 
 class UpstreamGarbled(UpstreamFault):
     """What came is not HTTP, not JSON, or not the dialect."""
 
+    words = "The endpoint's answer could not be understood."
     code = "upstream_malformed"
 
 
 class UpstreamError(UpstreamFault):
     """The endpoint answered with a server error of its own."""
+
+    words = "The endpoint answered with an error of its own."
 
     def __init__(self, message: str, status: int, body: bytes = b"", retry_after: float | None = None) -> None:
         super().__init__(message, retry_after=retry_after)
@@ -189,6 +208,7 @@ class UpstreamError(UpstreamFault):
 class UpstreamBusy(UpstreamError):
     """The endpoint is at its limit (429, or 503 with Retry-After): capacity, not illness."""
 
+    words = "The endpoint is at its limit."
     code = "upstream_busy"
 
     def __init__(self, message: str, status: int, body: bytes = b"", retry_after: float | None = None) -> None:
@@ -199,6 +219,7 @@ class UpstreamBusy(UpstreamError):
 class UpstreamRefused(UpstreamError):
     """The endpoint refused this request (4xx): its answer goes to the caller as it came."""
 
+    words = "The endpoint refused the request."
     code, elsewhere = "upstream_refused", False
 
     def __init__(self, message: str, status: int, body: bytes = b"", retry_after: float | None = None) -> None:

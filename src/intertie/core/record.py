@@ -65,7 +65,10 @@ JournalRow = Admitted | Settled
 
 
 class Observation(msgspec.Struct, omit_defaults=True):
-    """One request as the log tells it: one line of JSON, never a body, never a key."""
+    """One request as the log tells it: one line of JSON, never a body, never a key.
+
+    `why` is how an endpoint failed, in our words: more than the caller is told, and nothing that the endpoint said.
+    """
 
     at: str
     request: str
@@ -93,6 +96,7 @@ class Observation(msgspec.Struct, omit_defaults=True):
     attempts: int = 0
     caller_id: str = ""
     retry: str = ""
+    why: str = ""
     reasoning_tokens: int = 0
     written_tokens: int = 0
     tier: str = ""

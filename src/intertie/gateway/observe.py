@@ -2,7 +2,7 @@
 told as a span where a collector wants them.
 """
 
-from intertie.core.faults import Fault
+from intertie.core.faults import Fault, UpstreamError, UpstreamFault
 from intertie.core.ids import RequestId
 from intertie.core.principal import Principal
 from intertie.core.record import Observation, Settled
@@ -52,6 +52,8 @@ def _line(live: Live, passage: Passage, row: Settled | None) -> Observation:
     )
     if principal is not None:
         line.key, line.user, line.group, line.project = _who(principal)
+    if isinstance(fault, UpstreamFault):
+        line.why = f"status {fault.upstream_status}" if isinstance(fault, UpstreamError) else fault.message[:_MAX_WORD]
     if call is not None:
         line.model, line.stream = call.model[:_MAX_WORD], call.stream
     if b"x-client-request-id" in headers:

@@ -4,7 +4,7 @@ Upstream headers are not passed on: its rate limits are those of our account the
 """
 
 from intertie.core.call import NO_ASK
-from intertie.core.faults import Draining, Fault, RateLimited, UpstreamRefused
+from intertie.core.faults import Draining, Fault, InvalidRequest, RateLimited, UpstreamRefused
 from intertie.core.ids import RequestId
 from intertie.core.money import NANO_PER_USD
 from intertie.dialects.dialect import Inbound
@@ -47,8 +47,9 @@ def respond(live: Live, passage: Passage, reply: Outlet) -> None:
                 body = fault.body
                 headers = headers if body.startswith(b"{") else _TEXT + headers.removeprefix(JSON)
             else:
-                fault.message = passage.lane.outbound.told(fault.body) or fault.message
-                body = passage.door.inbound.error_body(fault, passage.name)
+                said = passage.lane.outbound.told(fault.body) or fault.public
+                told = InvalidRequest(said, code=fault.code)
+                body = passage.door.inbound.error_body(told, passage.name)
         elif isinstance(fault, RateLimited):
             headers += _limits(live, passage)
         reply.send(status, headers + _headers(live, passage), body)

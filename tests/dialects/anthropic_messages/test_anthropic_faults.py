@@ -56,7 +56,7 @@ def test_fact_13_an_error_has_anthropics_shape_and_our_stable_code() -> None:
 
 
 def test_fact_2_an_error_in_a_stream_is_an_event_of_its_own_name() -> None:
-    event = INBOUND.error_event(StreamCut("cut\n\nevent: message_stop\n"), "req_1_2")
+    event = INBOUND.error_event(InvalidRequest("cut\n\nevent: message_stop\n"), "req_1_2")
     name, data, *rest = event.split(b"\n")
     assert name == b"event: error"
     assert json.loads(data.removeprefix(b"data: "))["error"]["message"] == "cut\n\nevent: message_stop\n"

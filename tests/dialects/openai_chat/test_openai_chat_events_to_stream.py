@@ -25,7 +25,7 @@ from intertie.core.events import (
     Signed,
     Stopped,
 )
-from intertie.core.faults import StreamCut, UpstreamGarbled
+from intertie.core.faults import InvalidRequest, UpstreamGarbled
 from intertie.core.usage import Usage
 
 START = Began("a1", "m", 7)
@@ -126,7 +126,7 @@ def test_fact_7_usage_comes_in_a_chunk_of_its_own_to_who_asked() -> None:
 
 
 def test_fact_1_what_broke_is_an_error_to_the_sdk_and_never_done() -> None:
-    stream = stream_of((START, *TEXT, Broke(StreamCut("cut\n\ndata: [DONE]"))))
+    stream = stream_of((START, *TEXT, Broke(InvalidRequest("cut\n\ndata: [DONE]"))))
     assert b"data: [DONE]" not in stream.split(b"\n\n")
     with pytest.raises(openai.APIError, match="cut"):
         sdk_chunks(stream)

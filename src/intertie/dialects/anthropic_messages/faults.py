@@ -50,7 +50,7 @@ def error_body(fault: Fault, request: str = "") -> bytes:
     Our stable code stands where the SDK looks for one, in `details.error_code`, and the field beside it.
     """
     details = {"error_code": fault.code} if fault.param is None else {"error_code": fault.code, "param": fault.param}
-    error = {"type": _type(fault), "message": fault.message, "details": details}
+    error = {"type": _type(fault), "message": fault.public, "details": details}
     return _encode({"type": "error", "error": error, "request_id": request or None})
 
 

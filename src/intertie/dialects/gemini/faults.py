@@ -33,7 +33,7 @@ def error_body(fault: Fault, request: str = "") -> bytes:
     """A fault in Google's shape; our stable `code` is the reason in its details, beside the field and the wait."""
     error = {
         "code": fault.status,
-        "message": fault.message,
+        "message": fault.public,
         "status": _STATUSES.get(fault.status, "INVALID_ARGUMENT" if fault.status < 500 else "INTERNAL"),
         "details": _details(fault, request),
     }
@@ -43,7 +43,7 @@ def error_body(fault: Fault, request: str = "") -> bytes:
 def _details(fault: Fault, request: str) -> list[dict[str, object]]:
     details: list[dict[str, object]] = [{"@type": _TYPE + "ErrorInfo", "reason": fault.code, "domain": "intertie"}]
     if fault.param is not None:
-        violation = {"field": fault.param, "description": fault.message}
+        violation = {"field": fault.param, "description": fault.public}
         details.append({"@type": _TYPE + "BadRequest", "fieldViolations": [violation]})
     if fault.retry_after is not None:
         details.append({"@type": _TYPE + "RetryInfo", "retryDelay": f"{fault.retry_after:.3f}s"})

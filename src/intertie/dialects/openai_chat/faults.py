@@ -19,7 +19,7 @@ _encode = msgspec.json.Encoder().encode
 
 def error_body(fault: Fault, request: str = "") -> bytes:
     """A fault in OpenAI's shape, with our stable `code`; the request's id is told by header alone."""
-    error = {"message": fault.message, "type": fault.kind, "param": fault.param, "code": fault.code}
+    error = {"message": fault.public, "type": fault.kind, "param": fault.param, "code": fault.code}
     return _encode({"error": error})
 
 

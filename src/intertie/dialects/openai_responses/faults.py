@@ -14,6 +14,6 @@ def error_event(fault: Fault, request: str = "") -> bytes:
     the vendor itself sends, and what makes its SDKs raise (openai-dotnet issue 881). Where in the stream it stands is
     not known here: `sequence_number` is 0.
     """
-    error = {"type": fault.kind, "code": fault.code, "message": fault.message, "param": fault.param}
+    error = {"type": fault.kind, "code": fault.code, "message": fault.public, "param": fault.param}
     event = {**error, "type": "error", "sequence_number": 0, "error": error}
     return b"event: error\ndata: " + _encode(event) + b"\n\n"
