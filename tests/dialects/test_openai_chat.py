@@ -76,6 +76,13 @@ def test_wrong_types_and_values_name_the_field(change: dict[str, object], param:
     assert caught.value.param == param
 
 
+@pytest.mark.parametrize("name", ["n_predict", "max_new_tokens", "max_completion_tokens"])
+def test_the_largest_limit_of_any_engine_is_what_is_held(name: str) -> None:
+    assert peek("chat", body(**{name: 5_000})).max_output == 5_000
+    with pytest.raises(InvalidRequest, match=name):
+        peek("chat", body(**{name: -1}))
+
+
 def test_usage_counts_cached_and_reasoning_inside_the_whole() -> None:
     answer = {
         "usage": {

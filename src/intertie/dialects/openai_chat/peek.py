@@ -30,6 +30,8 @@ class _Peek(msgspec.Struct):
     stream: bool | None = False
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
+    n_predict: int | None = None  # llama.cpp's
+    max_new_tokens: int | None = None  # TGI's and transformers'
     n: int | None = 1
     best_of: int | None = None
     stream_options: _StreamOptions | None = None
@@ -129,15 +131,18 @@ def _affinity(cache_key: str | None, content: bytes) -> bytes:
 
 
 def _max_output(seen: _Peek) -> int | None:
-    """The larger of both limits: which of them an engine obeys is its own affair."""
-    older, newer = seen.max_tokens, seen.max_completion_tokens
-    if older is not None and not 1 <= older <= MOST_TOKENS:
-        raise _beyond("max_tokens")
-    if newer is None:
-        return older
-    if not 1 <= newer <= MOST_TOKENS:
+    """The largest of all limits: which of them an engine obeys is its own affair."""
+    limit = seen.max_completion_tokens
+    if limit is not None and not 1 <= limit <= MOST_TOKENS:
         raise _beyond("max_completion_tokens")
-    return newer if older is None or newer > older else older
+    for name, other in (
+        ("max_tokens", seen.max_tokens), ("n_predict", seen.n_predict), ("max_new_tokens", seen.max_new_tokens)
+    ):  # fmt: skip
+        if other is not None:
+            if not 1 <= other <= MOST_TOKENS:
+                raise _beyond(name)
+            limit = other if limit is None or other > limit else limit
+    return limit
 
 
 def _beyond(name: str) -> InvalidRequest:
