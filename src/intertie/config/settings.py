@@ -84,6 +84,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     alerts: Alerts = Alerts()
 
     @property
+    def worker_count(self) -> int:
+        """How many gateway processes run on this host."""
+        return self.workers or len(os.sched_getaffinity(0))
+
+    @property
     def database_url(self) -> str:
         """Where the ledger is kept: as set, or a SQLite file in the state folder."""
         return self.database or f"sqlite:///{Path(self.state) / 'intertie.db'}"

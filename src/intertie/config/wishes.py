@@ -127,6 +127,14 @@ class SpeedWish(Wish, frozen=True, kw_only=True):
     slots: Annotated[int | None, POSITIVE_COUNT, "Requests that run at once before they queue."] = None
 
 
+class CredentialWish(Wish, frozen=True, kw_only=True):
+    """One of several keys for the same endpoint, with the limits of its account."""
+
+    value: Annotated[str, SECRET, "The key."]
+    rpm: Annotated[int | None, POSITIVE_COUNT, "Requests this host may send with it in any 60 seconds."] = None
+    tpm: Annotated[int | None, POSITIVE_COUNT, "Tokens this host may use with it in any 60 seconds."] = None
+
+
 class EndpointWish(Wish, frozen=True, kw_only=True):
     """One model at one site: what the router chooses."""
 
@@ -143,6 +151,9 @@ class EndpointWish(Wish, frozen=True, kw_only=True):
     engine: Annotated[str, NAME, "The engine behind it, as `vllm`: gives a first belief about its speed."] = ""
     accelerator: Annotated[AcceleratorWish | None, "The chips of one replica: gives its power draw."] = None
     credential: Annotated[str, SECRET, "The key it wants; else what the provider's environment name holds."] = ""
+    credentials: Annotated[
+        tuple[CredentialWish, ...], "Several keys instead: each is an endpoint of its own, as `ID#1`, `ID#2`."
+    ] = ()
     price: Annotated[PriceWish | None, "Else the provider's list price, if one is known."] = None
     speed: Annotated[SpeedWish, "First belief about its speed."] = SpeedWish()
     operations: Annotated[
@@ -165,6 +176,10 @@ class EndpointWish(Wish, frozen=True, kw_only=True):
     simulated: Annotated[bool, "No real model stands behind it; told wherever it shows."] = False
     verify_tls: Annotated[bool, "Verify its certificate."] = True
     allow_private: Annotated[bool | None, "May its address be a private one; else `egress.allow_private`."] = None
+
+    def __post_init__(self) -> None:
+        if self.credential and self.credentials:
+            raise ValueError("credential and credentials are both given: write all keys under credentials")
 
 
 class ModelWish(Wish, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from intertie.config.objectives import BUILT_IN
 from intertie.config.settings import Settings
 from intertie.config.snapshot import Route, Snapshot
 from intertie.config.wishes import Document, ObjectiveWish
-from intertie.control.endpoints import endpoints_of, sites_of
+from intertie.control.endpoints import endpoints_of, ids_of, sites_of
 from intertie.control.findings import Findings
 from intertie.control.principals import meters_of, principals_of
 from intertie.core.endpoint import Endpoint, Operation
@@ -123,7 +123,8 @@ def _check_prices(document: Document, endpoints: Mapping[str, Endpoint], finding
     if not document.budgets and not any(owner.budget for owner in owners):
         return
     for wish in document.endpoints:
-        price, sold = endpoints[wish.id].price, _BY_TOKEN.intersection(endpoints[wish.id].operations)
+        endpoint = endpoints[ids_of(wish)[0]]
+        price, sold = endpoint.price, _BY_TOKEN.intersection(endpoint.operations)
         if price is None:
             hint = "give it a price, or say allow_unpriced: true where a budget applies"
             findings.warn(wish.place, f"endpoint {wish.id} has no price: callers with a budget are refused there", hint)

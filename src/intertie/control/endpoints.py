@@ -1,6 +1,8 @@
 """Sites and endpoints: wishes and facts joined into what the router chooses from."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+
+from msgspec.structs import replace
 
 from intertie.catalog.accelerators import accelerators
 from intertie.catalog.carbon import gco2_per_kwh
@@ -19,7 +21,7 @@ from intertie.core.site import Site
 
 _HOME = Origin("https", "api.openai.com", 443, "/v1")  # where openai_chat is spoken when a provider's URL is left out
 _AS_WRITTEN = (
-    "id", "site", "model", "credential", "max_connections", "simulated", "verify_tls", "region", "project",
+    "site", "model", "credential", "max_connections", "simulated", "verify_tls", "region", "project",
     "api_version", "provider", "on_unsupported",
 )  # fmt: skip
 
@@ -41,7 +43,7 @@ def sites_of(document: Document, settings: Settings, findings: Findings) -> dict
 def endpoints_of(
     document: Document, settings: Settings, sites: Mapping[str, Site], at: float, findings: Findings
 ) -> dict[str, Endpoint]:
-    """Endpoints by id. `at` is the moment (epoch seconds) at which list prices must hold."""
+    """Endpoints by id, one per key. `at` is the moment (epoch seconds) at which list prices must hold."""
     models = findings.unique(document.models, "name", "model")
     found: dict[str, Endpoint] = {}
     for written in findings.unique(document.endpoints, "id", "endpoint").values():
@@ -50,7 +52,8 @@ def endpoints_of(
         origin = wish.url or _default_origin(wish, sites, findings)
         model = models.get(wish.model) or ModelWish(name=wish.model)
         speed = _speed(wish, findings)
-        found[wish.id] = Endpoint(
+        endpoint = Endpoint(
+            id=wish.id,
             upstream_model=wish.upstream_model or wish.model,
             origin=origin,
             operations=("chat", "completions") if wish.operations is None else wish.operations,
@@ -67,9 +70,29 @@ def endpoints_of(
             retains=_retains(wish, sites),
             **{name: getattr(wish, name) for name in _AS_WRITTEN},
         )
+        found |= {one.id: one for one in _by_key(endpoint, wish, settings.worker_count)}
     for name in models.keys() - {endpoint.model for endpoint in found.values()}:
         findings.warn(models[name].place, f"no endpoint serves model {name!r}")
     return found
+
+
+def ids_of(wish: EndpointWish) -> tuple[str, ...]:
+    """The ids of the endpoints that an entry makes: its own, or, where it has several keys, one for each."""
+    count = len(wish.credentials)
+    return (wish.id,) if count < 2 else tuple(f"{wish.id}#{number}" for number in range(1, count + 1))
+
+
+def _by_key(endpoint: Endpoint, wish: EndpointWish, workers: int) -> Iterator[Endpoint]:
+    """The endpoint once for each key, because each account has limits, and so a capacity, of its own.
+
+    What is declared for the host is split among its workers: none may send for another.
+    """
+    if not wish.credentials:
+        yield endpoint
+    for name, key in zip(ids_of(wish), wish.credentials, strict=False):
+        rpm, tpm = [None if limit is None else max(1, limit // workers) for limit in (key.rpm, key.tpm)]
+        names = tuple(dict.fromkeys((name, *endpoint.names)))
+        yield replace(endpoint, id=name, credential=key.value, rpm=rpm, tpm=tpm, names=names)
 
 
 def _site(wish: SiteWish, findings: Findings) -> Site:

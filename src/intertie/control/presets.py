@@ -35,7 +35,7 @@ def filled(wish: EndpointWish, environ: Mapping[str, str], findings: Findings) -
         site=wish.site or (preset.id if preset.cloud else ""),
         url=wish.url or _url(wish, preset, findings),
         dialect=wish.dialect or preset.dialect,
-        credential=wish.credential or _key(wish, preset, environ, findings),
+        credential=wish.credential or ("" if wish.credentials else _key(wish, preset, environ, findings)),
         operations=preset.operations if wish.operations is None else wish.operations,
         engine=wish.engine or preset.engine,
         quirks=tuple(preset.quirks) if wish.quirks is None else wish.quirks,
