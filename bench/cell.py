@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import msgspec
 
 from bench.cpu import used
-from bench.load import Aim, Tally, chat_body, closed_loop
+from bench.load import MESSAGES_PATH, PATH, Aim, Tally, chat_body, closed_loop
 from bench.system import Running, Stand
 from intertie.sim.percentile import percentiles
 
@@ -22,12 +22,16 @@ _TURNS, _TURN_S = 8, 0.2  # shorter turns where the cell itself is shorter
 
 @dataclass(frozen=True)
 class Case:
-    """What is asked: `size` bytes of request body, `chunks` of streamed answer (0: not streamed), how many at once."""
+    """What is asked: `size` bytes of request body, `chunks` of streamed answer (0: not streamed), how many at once.
+
+    Behind another `path` than the upstream's callers speak another dialect: only who translates can be asked.
+    """
 
     name: str
     size: int
     chunks: int
     connections: int
+    path: str = PATH
 
     @property
     def unit(self) -> str:
@@ -39,6 +43,8 @@ CASES = (
     Case("nonstream_1k", 1_024, 0, 64),
     Case("nonstream_100k", 102_400, 0, 64),
     Case("stream_200", 1_024, 200, 200),
+    Case("messages_1k", 1_024, 0, 64, MESSAGES_PATH),
+    Case("messages_200", 1_024, 200, 200, MESSAGES_PATH),
 )
 
 
@@ -71,13 +77,13 @@ class NotServed(Exception):
 
 async def measure(stand: Stand, system: Running, case: Case, seconds: float) -> Cell:
     """Measure one cell; it takes about `seconds` + 4. Raises NotServed if not even one request is answered well."""
-    body = chat_body(case.size, case.chunks)
-    trial = await closed_loop(system.aim(body), 1, _TRIAL_S, count=1)
+    body = chat_body(case.size, case.chunks, case.path)
+    trial = await closed_loop(system.aim(body, case.path), 1, _TRIAL_S, count=1)
     if not trial.requests:
         raise NotServed(f"a single request ended as {', '.join(trial.errors) or 'nothing'}")
-    await closed_loop(system.aim(body), _WARM_CONNECTIONS, _WARM_S)
+    await closed_loop(system.aim(body, case.path), _WARM_CONNECTIONS, _WARM_S)
     before = system.tree()
-    tally = await closed_loop(system.aim(body), case.connections, seconds)
+    tally = await closed_loop(system.aim(body, case.path), case.connections, seconds)
     spent = used(before, system.tree(), system.in_plane)
     with stand.upstream_beside_system():
         through, straight = await _latency(system, stand.direct, case, min(seconds / _TURNS, _TURN_S))
@@ -111,8 +117,10 @@ def _micro(seconds: list[float]) -> tuple[float, float]:
 
 async def _latency(system: Running, direct: Running, case: Case, seconds: float) -> tuple[list[float], list[float]]:
     """Seconds to the (first chunk of the) answer of each request through the system, and of each direct one."""
-    body = chat_body(case.size, 1 if case.chunks else 0)
-    await closed_loop(system.aim(body), 1, _TRIAL_S, count=1)  # until what was given up before no longer keeps it busy
+    body = chat_body(case.size, 1 if case.chunks else 0, case.path)
+    await closed_loop(
+        system.aim(body, case.path), 1, _TRIAL_S, count=1
+    )  # until what was given up before no longer keeps it busy
 
     async def one_connection(aim: Aim) -> list[float]:
         return (await closed_loop(aim, 1, seconds)).first
@@ -120,6 +128,6 @@ async def _latency(system: Running, direct: Running, case: Case, seconds: float)
     through: list[float] = []
     straight = await one_connection(direct.aim(body))
     for _ in range(_TURNS):
-        through += await one_connection(system.aim(body))
+        through += await one_connection(system.aim(body, case.path))
         straight += await one_connection(direct.aim(body))
     return through, straight

@@ -25,6 +25,7 @@ from intertie.sim.caller import CallerConnection, Reply, connect, encode_request
 from intertie.sim.percentile import percentiles
 
 PATH = "/v1/chat/completions"
+MESSAGES_PATH = "/v1/messages"
 GRACE_S = 30.0
 _RAMP_S = 0.2
 _TAIL_BYTES = 64
@@ -83,24 +84,26 @@ class Tally:
         return found
 
 
-def chat_body(size: int, chunks: int = 0) -> bytes:
-    """A chat request of exactly `size` bytes; with `chunks`, it asks for a stream of so many, and for its usage."""
+def chat_body(size: int, chunks: int = 0, path: str = PATH) -> bytes:
+    """A chat request of exactly `size` bytes; with `chunks`, it asks for a stream of so many, and for its usage where that
+    must be asked for.
+    """
     body: dict[str, object] = {"model": MODEL, "max_tokens": chunks or 64}
     if chunks:
-        body |= {"stream": True, "stream_options": {"include_usage": True}}
+        body |= {"stream": True} | ({"stream_options": {"include_usage": True}} if path == PATH else {})
     body["messages"] = [{"role": "user", "content": ""}]
     room = size - len(json.dumps(body))
     body["messages"] = [{"role": "user", "content": ("lorem ipsum " * (room // 12 + 1))[:room]}]
     return json.dumps(body).encode()
 
 
-def aim_at(base_url: str, headers: dict[str, str], body: bytes) -> Aim:
+def aim_at(base_url: str, headers: dict[str, str], body: bytes, path: str = PATH) -> Aim:
     """Aim a chat request at the system under `base_url` (scheme, host, port)."""
     parts = urlsplit(base_url)
     assert parts.scheme in ("http", "https") and parts.hostname
     scheme = "https" if parts.scheme == "https" else "http"
     origin = Origin(scheme, parts.hostname, parts.port or (443 if scheme == "https" else 80))
-    return Aim(origin, encode_request(parts.path.rstrip("/") + PATH, origin.authority, headers, body))
+    return Aim(origin, encode_request(parts.path.rstrip("/") + path, origin.authority, headers, body))
 
 
 class _Run:

@@ -7,6 +7,7 @@ from pathlib import Path
 import uvloop
 
 from bench.cell import Case, Cell, NotServed, measure
+from bench.load import PATH
 from bench.system import NotReady, Running, Stand, System, running, stand
 
 Cells = dict[tuple[str, str], list[Cell]]
@@ -38,7 +39,7 @@ def _one(place: Stand, system: System, cases: Sequence[Case], seconds: float) ->
         tempfile.TemporaryDirectory(prefix="intertie-bench-") as folder,
         running(system, place.place(Path(folder))) as one,
     ):
-        return {case: _measured(place, one, case, seconds) for case in cases}
+        return {case: _measured(place, one, case, seconds) for case in cases if system.translates or case.path == PATH}
 
 
 def _measured(place: Stand, system: Running, case: Case, seconds: float) -> Cell | NotServed:

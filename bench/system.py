@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bench.cpu import Reading, read, tree
-from bench.load import Aim, aim_at
+from bench.load import PATH, Aim, aim_at
 
 RIVALS = Path(__file__).parent / "rivals"
 _STOP_S = 10.0
@@ -51,10 +51,11 @@ class Launch:
 
 
 class System(Protocol):
-    """One system. `about` is one line for the docs: how it is configured."""
+    """One system. `about` is one line for the docs: how it is configured; `translates` other dialects than OpenAI's."""
 
     name: str
     about: str
+    translates: bool
 
     def version(self) -> str | None:
         """Its version, or None if it is not installed."""
@@ -79,9 +80,9 @@ class Running:
     in_plane: Callable[[Reading], bool]
     ready_s: float
 
-    def aim(self, body: bytes) -> Aim:
+    def aim(self, body: bytes, path: str = PATH) -> Aim:
         """Aim a chat request at it."""
-        return aim_at(self.base_url, dict(self.headers), body)
+        return aim_at(self.base_url, dict(self.headers), body, path)
 
     def tree(self) -> list[Reading]:
         """Its processes now."""

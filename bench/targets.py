@@ -45,7 +45,23 @@ def judge(lines: Sequence[Line]) -> list[Verdict]:
         Verdict("CPU per streamed chunk", 1.6, figure(stream, "ratio_to_nginx"), "× nginx"),
         not_above("CPU per streamed chunk", stream, "sglang-router"),
         not_above("CPU per streamed chunk", stream, "vllm-router"),
+        *(
+            Verdict(
+                f"CPU per {what}, translated",
+                2.0,
+                _ratio(figure(translated, "cpu_us"), figure(same, "cpu_us")),
+                "× same dialect",
+            )
+            for what, translated, same in (
+                ("request", "messages_1k", request),
+                ("streamed chunk", "messages_200", stream),
+            )
+        ),
         Verdict("added p50, one connection", 200.0, figure(request, "added_p50_us"), "µs"),
         Verdict("added p99, one connection", 1000.0, figure(request, "added_p99_us"), "µs"),
         Verdict("memory of a worker after load", 60.0, figure(request, "rss_mb"), "MB"),
     ]
+
+
+def _ratio(one: float | None, other: float | None) -> float | None:
+    return one / other if one is not None and other else None

@@ -7,6 +7,7 @@ class Direct:
     """Straight to the upstream."""
 
     name = "direct"
+    translates = False
     about = "callers speak to the shared upstream; the rate is the most that generator and upstream can do"
 
     def version(self) -> str | None:

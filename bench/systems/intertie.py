@@ -47,6 +47,7 @@ class Intertie:
     """Supervisor, one worker and the control process; the worker alone carries requests."""
 
     name = "intertie"
+    translates = True
     about = (
         "1 worker; key, budget, three limits, choice among 8 endpoints, journal (fsync every 50 ms); request log off"
     )

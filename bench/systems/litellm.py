@@ -17,6 +17,7 @@ class LiteLLM:
     """One uvicorn worker, which is its default."""
 
     name = "litellm"
+    translates = False
     about = "1 worker (the default), 1 model, master key, no database, no callbacks, log level ERROR"
 
     def version(self) -> str | None:

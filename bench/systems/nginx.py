@@ -39,6 +39,7 @@ class Nginx:
     """One worker, keep-alive on both sides, no access log; streams unbuffered (the upstream's x-accel-buffering)."""
 
     name = "nginx"
+    translates = False
     about = "1 worker, keep-alive on both sides, access_log off, streams unbuffered: the floor"
 
     def version(self) -> str | None:

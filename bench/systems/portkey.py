@@ -11,6 +11,7 @@ class Portkey:
     """One process, no console. Its 1.15.2 answers streams with 500 on Node.js (Portkey-AI/gateway issue 1550)."""
 
     name = "portkey"
+    translates = False
     about = "1 process, headless, provider and upstream by header, no retries, no cache"
 
     def version(self) -> str | None:

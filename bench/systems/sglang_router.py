@@ -9,6 +9,7 @@ class SGLangRouter:
     """Retries, circuit breaker and health checks stay on, as by default."""
 
     name = "sglang-router"
+    translates = False
     about = "1 worker URL, --policy round_robin (its cheapest), log level warn"
 
     def version(self) -> str | None:

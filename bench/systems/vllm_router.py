@@ -9,6 +9,7 @@ class VLLMRouter:
     """Retries, circuit breaker and health checks stay on, as by default."""
 
     name = "vllm-router"
+    translates = False
     about = "1 worker URL, --policy round_robin (its cheapest), log level warning"
 
     def version(self) -> str | None:

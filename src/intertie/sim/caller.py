@@ -15,6 +15,7 @@ from intertie.core.endpoint import Origin
 
 DATA = b"data:"
 DONE = b"[DONE]"
+_ENDS = (DONE, b'"message_stop"')  # of OpenAI's and of Anthropic's streams
 TAIL_BYTES = 4096
 
 
@@ -44,8 +45,8 @@ class Reply:
 
     @property
     def truncated(self) -> bool:
-        """Whether a stream began and ended without `[DONE]`."""
-        return self.streamed and DONE not in self.tail[-64:]
+        """Whether a stream began and ended without its dialect's own end."""
+        return self.streamed and not any(end in self.tail[-64:] for end in _ENDS)
 
     @property
     def chunks(self) -> int:
