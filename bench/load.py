@@ -85,8 +85,8 @@ class Tally:
 
 
 def chat_body(size: int, chunks: int = 0, path: str = PATH) -> bytes:
-    """A chat request of exactly `size` bytes; with `chunks`, it asks for a stream of so many, and for its usage where that
-    must be asked for.
+    """A chat request of exactly `size` bytes; with `chunks`, it asks for a stream of so many, and for its usage where
+    that is not told unasked.
     """
     body: dict[str, object] = {"model": MODEL, "max_tokens": chunks or 64}
     if chunks:
