@@ -7,6 +7,8 @@ repeated does no harm: the larger figure holds. What the worker may still spend:
 
 import msgspec
 
+from intertie.core.keeping import Kept, Question, Stop
+
 
 class Want(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """At least `amount` more of one account."""
@@ -94,5 +96,5 @@ class Counters(msgspec.Struct, array_like=True, tag=8):
     body: bytes
 
 
-FromWorker = Hello | Borrow | Return | Adopted | Counters
-FromLender = Lent | Recall | Publish
+FromWorker = Hello | Borrow | Return | Adopted | Counters | Question
+FromLender = Lent | Recall | Publish | Kept | Stop

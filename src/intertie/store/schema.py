@@ -10,6 +10,7 @@
     revision          a number that grows with every change of what snapshots are made of
     alert             thresholds that were crossed, once per account and percent
     event             what people must know: a journal that cannot be read, a lease that was taken back
+    response          responses that callers come back to; `worker` is who makes one in the background, null once ended
 
 At every commit, for every account:  settled = sum of closed charges,  leased = sum of (granted - returned - settled)
 over its leases, and settled + leased <= cap unless a call cost more than its hold or the cap was lowered.
@@ -180,4 +181,19 @@ event = Table(
     _text("kind"),
     _text("subject"),
     _text("message"),
+)
+
+response = Table(
+    "response",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("owner"),
+    _text("previous"),
+    _text("host"),
+    Column("worker", Text),
+    _text("state"),
+    Column("expires", Float, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("ix_response_expires", "expires"),
+    Index("ix_response_worker", "worker"),
 )
