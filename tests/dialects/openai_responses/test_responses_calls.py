@@ -266,10 +266,6 @@ def test_what_says_nothing_leaves_nothing_behind() -> None:
             {"tools": [{"type": "mcp", "server_label": "a"}], "tool_choice": {"type": "mcp", "server_label": "a"}},
             "tool_choice",
         ),
-        (
-            {"input": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": "", "namespace": "n"}]},
-            "input[0].namespace",
-        ),
     ],
 )
 def test_what_no_other_dialect_can_say_keeps_the_callers_own_name_for_it(fields: dict[str, Any], name: str) -> None:

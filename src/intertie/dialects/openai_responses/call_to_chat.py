@@ -2,8 +2,8 @@
 
 What has no place in a chat goes into its `extras`, by the name or place that the caller gave it (`conversation`,
 `input[3]`, `tools[0].async`). Left out without a word is what changes no answer: cache options, `stream_options`
-(padding against eavesdroppers), `max_tool_calls` (it counts hosted tools alone, which are named by themselves), what
-`include` asks of hosted tools, and sealed reasoning, which is given whenever there is some.
+(padding against eavesdroppers), `client_metadata` (who asks), `max_tool_calls` (it counts hosted tools alone, which are
+named by themselves), what `include` asks of hosted tools, and sealed reasoning, which is given whenever there is some.
 """
 
 from typing import Annotated, Final, Literal, TypeAlias
@@ -79,6 +79,7 @@ class _Body(msgspec.Struct):
     max_output_tokens: int | None = None
     service_tier: str | None = None
     metadata: dict[str, str] | None = None
+    client_metadata: dict[str, str] | None = None
     user: str | None = None
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None

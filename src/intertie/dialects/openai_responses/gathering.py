@@ -90,7 +90,10 @@ class Gathering:
         """What this dialect sealed keeps the id that it was sealed under; all others get one of this response."""
         number = len(self._items)
         kept = opened.id if opened.kind == "reasoning" and opened.origin == "openai_responses" else ""
-        self._items.append(kind(kept or self._response.item_id(kind.prefix, number), number))
+        item = kind(kept or self._response.item_id(kind.prefix, number), number)
+        if isinstance(item, GrowingCall):
+            item.tool = self._response.tool(opened.name)
+        self._items.append(item)
 
     def _grow(self, grew: Grew) -> list[Told]:
         item, slot = self._parts.get(grew.part, (None, None))

@@ -6,6 +6,7 @@ from typing import TypeAlias
 from intertie.core.chat import Citation, Reasoning, TokenChance
 from intertie.core.events import Grew, Opened
 from intertie.dialects.openai_responses import output
+from intertie.dialects.openai_responses.namespaces import Grouped
 from intertie.dialects.openai_responses.response import Item
 from intertie.dialects.openai_responses.sealing import SignedCall, seal, sealed_for
 
@@ -196,13 +197,14 @@ def _sealed(slot: Slot) -> str:
 
 
 class GrowingCall(Growing):
-    """A tool that the model wants run."""
+    """A tool that the model wants run; `tool` is what the caller calls it."""
 
     prefix = "fc"
+    tool: Grouped
 
     def whole(self, status: str) -> Item:
         """See `Growing`."""
-        return output.function_call(self.id, status, self.call, self.slots[0].opened.name, self.slots[0].text)
+        return output.function_call(self.id, status, self.call, self.tool, self.slots[0].text)
 
     def grow(self, slot: Slot, grew: Grew) -> list[Told]:
         """See `Growing`."""
@@ -225,7 +227,7 @@ class GrowingCustomCall(GrowingCall):
 
     def whole(self, status: str) -> Item:
         """See `Growing`."""
-        return output.custom_call(self.id, status, self.call, self.slots[0].opened.name, self.slots[0].text)
+        return output.custom_call(self.id, status, self.call, self.tool, self.slots[0].text)
 
     def grow(self, slot: Slot, grew: Grew) -> list[Told]:
         """See `Growing`."""

@@ -29,6 +29,7 @@ from intertie.dialects.openai_responses.items import (
     Said,
 )
 from intertie.dialects.openai_responses.media import audio_of, document_of, image_of, mark_of
+from intertie.dialects.openai_responses.namespaces import joined
 from intertie.dialects.openai_responses.sealing import SignedCall, unseal
 
 _text = msgspec.json.Decoder(str)
@@ -113,15 +114,13 @@ class Transcript:
 
     def _function_call(self, raw: msgspec.Raw, where: str) -> None:
         call = decode(_function_call, raw, where)
-        self._call(ToolCall(call.call_id, call.name, call.arguments), call.namespace, where)
+        self._call(ToolCall(call.call_id, joined(call.namespace, call.name), call.arguments))
 
     def _custom_call(self, raw: msgspec.Raw, where: str) -> None:
         call = decode(_custom_call, raw, where)
-        self._call(ToolCall(call.call_id, call.name, call.input, free=True), call.namespace, where)
+        self._call(ToolCall(call.call_id, joined(call.namespace, call.name), call.input, free=True))
 
-    def _call(self, call: ToolCall, namespace: str | None, where: str) -> None:
-        if namespace:
-            self.own[f"{where}.namespace"] = msgspec.Raw(msgspec.json.encode(namespace))
+    def _call(self, call: ToolCall) -> None:
         self._calls[call.id] = call.name
         self._say("assistant", [call], apart=False)
 

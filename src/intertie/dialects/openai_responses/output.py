@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from intertie.core.chat import Citation, TokenChance
+from intertie.dialects.openai_responses.namespaces import Grouped
 from intertie.dialects.openai_responses.response import Item
 
 
@@ -45,16 +46,20 @@ def _chance(chance: TokenChance) -> Item:
     return {"token": chance.token, "logprob": chance.logprob, "bytes": list(told)}
 
 
-def function_call(item_id: str, status: str, call: str, name: str, arguments: str) -> Item:
+def function_call(item_id: str, status: str, call: str, tool: Grouped, arguments: str) -> Item:
     """The model wants a function run."""
-    return {"id": item_id, "type": "function_call", "status": status, "call_id": call, "name": name,
+    return {"id": item_id, "type": "function_call", "status": status, "call_id": call, **_names(tool),
             "arguments": arguments}  # fmt: skip
 
 
-def custom_call(item_id: str, status: str, call: str, name: str, text: str) -> Item:
+def custom_call(item_id: str, status: str, call: str, tool: Grouped, text: str) -> Item:
     """The model wants a tool run that takes free text."""
-    return {"id": item_id, "type": "custom_tool_call", "status": status, "call_id": call, "name": name,
+    return {"id": item_id, "type": "custom_tool_call", "status": status, "call_id": call, **_names(tool),
             "input": text}  # fmt: skip
+
+
+def _names(tool: Grouped) -> Item:
+    return {"name": tool.name, "namespace": tool.namespace} if tool.namespace else {"name": tool.name}
 
 
 def reasoning(item_id: str, status: str, words: Sequence[tuple[str, bool]], sealed: str) -> Item:

@@ -7,6 +7,7 @@ import msgspec
 from intertie.core.call import Call, Fields
 from intertie.core.chat import Part, Refusal, StopReason
 from intertie.core.usage import Usage
+from intertie.dialects.openai_responses.namespaces import Grouped, grouped
 
 Item: TypeAlias = dict[str, object]
 
@@ -60,6 +61,8 @@ class ResponseObject:
     def __init__(self, call: Call, upstream_id: str, model: str, created: int) -> None:
         self.id = upstream_id if upstream_id.startswith("resp_") else f"resp_{upstream_id}"
         fields = {name: _echo(name, call.fields) or default for name, default in _DEFAULTS.items()}
+        self._call = call
+        self._groups: dict[str, Grouped] | None = None
         self._fields = {
             "id": self.id,
             "object": "response",
@@ -70,6 +73,12 @@ class ResponseObject:
     def item_id(self, kind: str, number: int) -> str:
         """A made-up id for an item: unique in the conversation, because the response's is."""
         return f"{kind}_{self.id.removeprefix('resp_')}_{number}"
+
+    def tool(self, name: str) -> Grouped:
+        """What the caller calls a tool that the model called by this name."""
+        if self._groups is None:
+            self._groups = grouped(self._call.fields)
+        return self._groups.get(name) or Grouped(name)
 
     def state(self, how: Outcome, output: list[Item], usage: Usage | None = None, tier: str = "") -> Item:
         """The whole object. `tier` is the service tier that was really used, "" where it is not told."""

@@ -1,5 +1,6 @@
-"""Reads the tools of a call, and which of them the model may or must call."""
+"""Reads the tools of a call, and which of them the model may or must call. Groups of tools are taken apart."""
 
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
@@ -9,6 +10,7 @@ from intertie.core.chat import Hosted, Tool, ToolChoice
 from intertie.core.faults import InvalidRequest
 from intertie.dialects.openai_responses.decode import decode
 from intertie.dialects.openai_responses.items import Id
+from intertie.dialects.openai_responses.namespaces import joined
 
 Tools = tuple[Tool | Hosted, ...]
 
@@ -45,6 +47,12 @@ class _Custom(msgspec.Struct, rename={"asynchronous": "async"}):
     allowed_callers: list[str] | None = None
 
 
+class _Namespace(msgspec.Struct):
+    name: Id
+    tools: list[msgspec.Raw]
+    description: str = ""
+
+
 class _Choice(msgspec.Struct):
     """A choice of one tool, or of some."""
 
@@ -64,6 +72,7 @@ _tools = msgspec.json.Decoder(list[msgspec.Raw])
 _kind = msgspec.json.Decoder(_Kind)
 _function = msgspec.json.Decoder(_Function)
 _custom = msgspec.json.Decoder(_Custom)
+_namespace = msgspec.json.Decoder(_Namespace)
 _mode = msgspec.json.Decoder(Literal["none", "auto", "required"])
 _choice = msgspec.json.Decoder(_Choice)
 _named = msgspec.json.Decoder(_Named)
@@ -77,20 +86,39 @@ def read_tools(raw: msgspec.Raw) -> tuple[Tools, Fields]:
     for index, item in enumerate(decode(_tools, raw, "tools")):
         where = f"tools[{index}]"
         kind = decode(_kind, item, where).type
-        if kind == "function":
-            told = decode(_function, item, where)
-            schema = schema_of(told.parameters, f"{where}.parameters")
-            about = told.description or ""
-            tools.append(Tool(name=told.name, description=about, schema=schema, strict=told.strict))
-        elif kind == "custom":
-            told = decode(_custom, item, where)
-            grammar = msgspec.Raw(_encode(told.format)) if isinstance(told.format, _Grammar) else None
-            tools.append(Tool(name=told.name, description=told.description or "", free=True, grammar=grammar))
+        if kind in ("function", "custom"):
+            tools.append(_tool(item, kind, where, own))
+        elif kind == "namespace":
+            tools += _members(decode(_namespace, item, where), where, own)
         else:
             tools.append(Hosted("openai_responses", kind, item))
-            continue
-        own |= _unusual(told, where)
     return tuple(tools), own
+
+
+def _tool(item: msgspec.Raw, kind: str, where: str, own: Fields) -> Tool:
+    if kind == "function":
+        told = decode(_function, item, where)
+        schema = schema_of(told.parameters, f"{where}.parameters")
+        tool = Tool(name=told.name, description=told.description or "", schema=schema, strict=told.strict)
+    else:
+        told = decode(_custom, item, where)
+        grammar = msgspec.Raw(_encode(told.format)) if isinstance(told.format, _Grammar) else None
+        tool = Tool(name=told.name, description=told.description or "", free=True, grammar=grammar)
+    own |= _unusual(told, where)
+    return tool
+
+
+def _members(group: _Namespace, where: str, own: Fields) -> Iterator[Tool]:
+    """The tools of a group, each with what is said of the group."""
+    for index, item in enumerate(group.tools):
+        place = f"{where}.tools[{index}]"
+        kind = decode(_kind, item, place).type
+        if kind not in ("function", "custom"):
+            message = f"Invalid value for '{place}.type': a namespace holds functions and custom tools."
+            raise InvalidRequest(message, code="invalid_value", param=f"{place}.type")
+        tool = _tool(item, kind, place, own)
+        about = "\n\n".join(text for text in (group.description, tool.description) if text)
+        yield msgspec.structs.replace(tool, name=joined(group.name, tool.name), description=about)
 
 
 def schema_of(raw: msgspec.Raw, where: str) -> msgspec.Raw | None:
@@ -143,6 +171,8 @@ def read_choice(raw: msgspec.Raw, tools: Tools) -> tuple[ToolChoice | None, Tool
 
 
 def _is(tool: Tool | Hosted, wanted: _Named) -> bool:
+    if isinstance(tool, Tool) and wanted.type == "namespace":
+        return tool.name.startswith(joined(wanted.name, ""))
     if isinstance(tool, Tool):
         return tool.name == wanted.name and tool.free == (wanted.type == "custom")
     if tool.kind != wanted.type:
