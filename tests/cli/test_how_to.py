@@ -1,4 +1,4 @@
-"""The pages on migration are run: their files are written, their commands carried out, and what they show must come."""
+"""Pages are run: their files are written, their commands carried out, and what they show must come."""
 
 import json
 import re
@@ -14,7 +14,10 @@ from intertie.dialects.openrouter import asked, said
 
 FOLDER = Path(__file__).parents[2] / "docs" / "how-to"
 FENCE = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-KEYS = ("OPENAI_API_KEY", "AZURE_API_KEY", "ANTHROPIC_API_KEY", "GROQ_API_KEY", "OPENROUTER_API_KEY", "GATEWAY_KEY")
+KEYS = (
+    "OPENAI_API_KEY", "AZURE_API_KEY", "ANTHROPIC_API_KEY", "GROQ_API_KEY", "OPENROUTER_API_KEY", "GATEWAY_KEY",
+    "GEMINI_API_KEY", "AWS_BEARER_TOKEN_BEDROCK",
+)  # fmt: skip
 
 
 def fences(page: str) -> list[tuple[str, str, str]]:
@@ -32,7 +35,7 @@ def shown(block: str) -> list[tuple[list[str], list[str]]]:
     return found
 
 
-@pytest.mark.parametrize("page", sorted(path.name for path in FOLDER.glob("migrate-*.md")))
+@pytest.mark.parametrize("page", [*sorted(path.name for path in FOLDER.glob("migrate-*.md")), "dialects.md"])
 def test_what_a_page_shows_is_what_happens(page: str, stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in KEYS:
         monkeypatch.setenv(name, "secret")
