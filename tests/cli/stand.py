@@ -45,7 +45,7 @@ PLAN = Plan(
         Candidate("qwen-fra", "fra", 80.0, 2_000, 0.02, (0.9, 0.2, 0.0, 1.0, 1.0, 0.5), 0.76),
         Candidate("qwen-iad", "iad", 250.0, 1_000, 0.01, (0.5, 0.9, 0.0, 1.0, 0.5, 0.7), 0.58),
     ),
-    dropped=(Dropped(("qwen-sin",), "residency: EU wanted"),),
+    dropped=(Dropped(("qwen-sin",), "residency: EU wanted", "residency"),),
 )
 
 

@@ -60,7 +60,7 @@ def test_it_all_as_json(stand: Stand) -> None:
     assert (plan["chosen"], again["chosen"]) == ("qwen-fra", "qwen-iad")
     assert again["expected"] == {"ttft_ms": 250.0, "cost_usd": "0.000001", "gco2": 0.01}
     assert plan["candidates"][0]["utilities"]["proximity"] == 1.0
-    assert plan["dropped"] == [{"endpoints": ["qwen-sin"], "reason": "residency: EU wanted"}]
+    assert plan["dropped"] == [{"endpoints": ["qwen-sin"], "code": "residency", "reason": "residency: EU wanted"}]
     assert again["weights"] == {
         "ttft": 0.0, "cost": 1.0, "affinity": 0.0, "capacity": 0.0, "proximity": 0.0, "carbon": 0.0,
     }  # fmt: skip

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from rawcaller import ASK, CHAT, RawCaller, ask
 from scripted import Scripted, completion, says, scripted
@@ -11,6 +12,7 @@ from world import World, endpoint, gateway, snapshot
 
 from intertie.core.plan import Objective, Weights
 from intertie.core.record import Admitted
+from intertie.core.site import Site
 from intertie.policy.routing.affinity import SESSION_MARK
 
 GREEN = {"green": Objective("green", Weights(carbon=1.0)), "balanced": Objective("balanced", Weights(ttft=1.0))}
@@ -200,12 +202,24 @@ async def test_a_bad_wish_in_the_body_is_refused_by_name(world: World, wish: dic
     assert (told.status, told.error["param"]) == (400, param)
 
 
-async def test_a_residency_that_nothing_meets_is_refused_and_not_relaxed(world: World, upstream: Scripted) -> None:
+async def test_a_residency_that_no_endpoint_of_the_model_meets_is_refused_and_not_relaxed(
+    world: World, upstream: Scripted
+) -> None:
+    known = snapshot([endpoint("a", upstream.port), endpoint("b", upstream.port, model="n")], version=2)
+    sites = {**known.sites, "b-site": Site("b-site", jurisdiction=("US",))}
+    world.live.adopt(msgspec.structs.replace(known, sites=sites))
     told = await ask(world.url, None, CHAT, "x-intertie-residency: US, CA")
     assert (told.status, told.error["code"]) == (503, "no_candidate")
     assert told.headers["x-should-retry"] == "false"
     assert not upstream.visits
     assert (await world.ended()).outcome == "refused"
+
+
+async def test_a_residency_that_no_site_lies_in_is_the_callers_to_correct(world: World, upstream: Scripted) -> None:
+    told = await ask(world.url, None, CHAT, "x-intertie-residency: US, CA")
+    assert (told.status, told.error["code"], told.error["param"]) == (400, "unknown_residency", "intertie.residency")
+    assert "there are DE, EU" in str(told.error["message"])
+    assert not upstream.visits
 
 
 @pytest.mark.parametrize("name", ["x-intertie-session", "x-intertie-tags", "x-client-request-id", "traceparent"])

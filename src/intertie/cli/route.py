@@ -14,8 +14,9 @@ from intertie.core.clock import SystemClock
 from intertie.core.faults import InvalidRequest, NotFound, StoreFault
 from intertie.core.ids import parse_request_id, request_id
 from intertie.core.money import show_usd
-from intertie.core.plan import AXES, Candidate, Objective, Plan
-from intertie.policy.routing.explain import describe, footprint_known, price_known, replay, sentences
+from intertie.core.plan import AXES, Candidate, Objective, Plan, unpack
+from intertie.policy.routing.explain import describe, sentences
+from intertie.policy.routing.replay import replay
 from intertie.store import reports
 from intertie.store.reports import RequestRow
 
@@ -97,7 +98,7 @@ async def _row(settings: Settings, request: str) -> RequestRow:
 
 def _plan(row: RequestRow) -> Plan | None:
     try:
-        return msgspec.msgpack.decode(row.plan, type=Plan) if row.plan else None
+        return unpack(row.plan) if row.plan else None
     except msgspec.DecodeError as error:
         raise StoreFault(f"the plan of {request_id(row.worker, row.sequence)} cannot be read: {error}") from error
 
@@ -144,8 +145,8 @@ def _cells(candidate: Candidate, ran_at: str) -> tuple[str, ...]:
         candidate.endpoint,
         candidate.site,
         f"{candidate.ttft_ms:,.0f}",
-        show_usd(candidate.cost_nano) if price_known(candidate) else "-",
-        f"{candidate.gco2:.3g}" if footprint_known(candidate) else "-",
+        "-" if candidate.cost_nano is None else show_usd(candidate.cost_nano),
+        "-" if candidate.gco2 is None else f"{candidate.gco2:.3g}",
         *(f"{utility:.2f}" for utility in candidate.utilities),
         f"{candidate.score:.3f}",
     )
@@ -210,7 +211,9 @@ def _plan_told(plan: Plan) -> dict[str, Any]:
         "relaxed": plan.relaxed,
         "reasons": sentences(plan),
         "candidates": [_candidate_told(candidate) for candidate in plan.candidates],
-        "dropped": [{"endpoints": group.endpoints, "reason": group.reason} for group in plan.dropped],
+        "dropped": [
+            {"endpoints": group.endpoints, "code": group.code, "reason": group.reason} for group in plan.dropped
+        ],
     }
 
 
@@ -227,6 +230,6 @@ def _candidate_told(candidate: Candidate) -> dict[str, Any]:
 def _expected(candidate: Candidate) -> dict[str, Any]:
     return {
         "ttft_ms": candidate.ttft_ms,
-        "cost_usd": show_usd(candidate.cost_nano) if price_known(candidate) else None,
-        "gco2": candidate.gco2 if footprint_known(candidate) else None,
+        "cost_usd": None if candidate.cost_nano is None else show_usd(candidate.cost_nano),
+        "gco2": candidate.gco2,
     }

@@ -11,7 +11,7 @@ from intertie.core.principal import Meter, Principal
 from intertie.core.record import Admitted
 from intertie.gateway.live import Live
 from intertie.gateway.passage import Passage
-from intertie.gateway.terms import Terms
+from intertie.gateway.terms import Terms, joined
 from intertie.gateway.wallet import Holds
 from intertie.policy.routing.choice import Choice, resolve
 from intertie.policy.routing.choose import worst_cost
@@ -21,9 +21,11 @@ async def admit(live: Live, passage: Passage) -> Holds:
     """Take the holds. Raises RateLimited, BudgetExhausted, LenderAway or StoreFault; then nothing is held."""
     principal, call = passage.principal, passage.call
     assert principal is not None and call is not None
-    wall, table = live.clock.wall(), live.tables[call.model]
-    terms = passage.terms = live.terms_of(principal, call.model)
-    choice = passage.choice = resolve(live.snapshot, table, principal, call, terms.wants, wall)
+    wall, terms = live.clock.wall(), live.terms_of(principal, call.model)
+    if call.ask.models:
+        terms = joined(terms, [live.terms_of(principal, name) for name in call.ask.models])
+    passage.terms = terms
+    choice = passage.choice = resolve(live.snapshot, live.tables, principal, call, terms.wants, wall)
     needs = _needs(live, principal, call, choice, terms) if terms.meters else ()
     holds = live.wallet.take(needs, wall, live.clock.monotonic()) or await live.wallet.borrow(needs)
     row = Admitted(

@@ -17,6 +17,9 @@ def guard(live: Live, principal: Principal, call: Call) -> None:
         raise Overloaded("This gateway has too many requests under way.", retry_after=1.0)
     if call.model not in live.tables or not principal.may_use(call.model):
         raise NotFound(_unknown(live, principal, call.model), code="model_not_found", param="model")
+    for name in call.ask.models:
+        if name not in live.tables or not principal.may_use(name):
+            raise NotFound(_unknown(live, principal, name), code="model_not_found", param="models")
 
 
 def usable(live: Live, principal: Principal) -> list[str]:

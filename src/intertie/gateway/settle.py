@@ -47,10 +47,15 @@ def settle(live: Live, passage: Passage) -> None:
 
 
 def _spare(live: Live, passage: Passage, holds: Holds) -> None:
-    """Release what the meters of a route's candidates hold that did not serve."""
-    assert passage.call is not None
-    served = passage.attempt.lane.endpoint.model if passage.attempt else ""
-    if (others := holds.others(passage.call.model, served)) is not None:
+    """Release what the meters of models hold that did not serve: a route's candidates, others that the call names."""
+    call, choice = passage.call, passage.choice
+    assert call is not None and choice is not None
+    named, served = call.model, ""
+    if passage.attempt is not None:
+        endpoint = passage.attempt.lane.endpoint
+        served, tables = endpoint.model, (passage.view.tables[named], *choice.others)
+        named = next(table.name for table in tables if table.serves(call.operation, endpoint.id))
+    if (others := holds.others(named, served)) is not None:
         live.wallet.release(others)
 
 

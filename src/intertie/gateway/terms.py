@@ -1,5 +1,7 @@
 """On which terms a principal uses a model: worked out once per snapshot, for all calls that ask for nothing else."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from intertie.config.snapshot import Snapshot
@@ -31,3 +33,12 @@ def terms_of(snapshot: Snapshot, table: Table, principal: Principal) -> Terms:
     paid = any(meter.kind == "usd" for meter in meters)
     wants = wants_of(table, principal, NO_ASK, paid)
     return Terms(meters, paid, any(meter.model is not None for meter in meters), wants)
+
+
+def joined(terms: Terms, others: Sequence[Terms]) -> Terms:
+    """The terms of a call that names other models too: all that binds any of them, until one serves."""
+    every = (terms, *others)
+    meters = tuple({meter.id: meter for each in every for meter in each.meters}.values())
+    under_budget = any(each.wants.under_budget for each in every)
+    wants = msgspec.structs.replace(terms.wants, under_budget=under_budget)
+    return Terms(meters, any(each.paid for each in every), any(each.narrow for each in every), wants)

@@ -59,7 +59,7 @@ def _translated(live: Live, passage: Passage, lane: Lane, bound: int | None) -> 
         conversion = passage.conversion = outbound.conversions.get((call.dialect, call.operation))
         if conversion is None:
             raise Unsupported(f"The endpoint speaks {outbound.name}, which has no {call.operation}.")
-        cannot = Cannot(outbound.name, {}, drop=_drops(live, passage, lane))
+        cannot = Cannot(outbound.name, {}, drop=_drops(live, call, lane))
         body = conversion.write(call, lane.endpoint, cannot)
     else:
         if inbound.read is None or outbound.write is None:
@@ -67,7 +67,7 @@ def _translated(live: Live, passage: Passage, lane: Lane, bound: int | None) -> 
         if passage.chat is None:
             passage.chat = inbound.read(call)
         chat = passage.chat
-        cannot = Cannot(outbound.name, chat.spelling, drop=_drops(live, passage, lane))
+        cannot = Cannot(outbound.name, chat.spelling, drop=_drops(live, call, lane))
         body = (
             outbound.write(chat, lane.endpoint, cannot)
             if bound is None
@@ -77,11 +77,11 @@ def _translated(live: Live, passage: Passage, lane: Lane, bound: int | None) -> 
     return body
 
 
-def _drops(live: Live, passage: Passage, lane: Lane) -> bool:
-    """Whether what cannot be said is left out: as the endpoint says, else the route."""
+def _drops(live: Live, call: Call, lane: Lane) -> bool:
+    """Whether what cannot be said is left out: as the endpoint says, else the route; never where the call is strict."""
     said = lane.endpoint.on_unsupported
-    route = live.snapshot.routes.get(passage.call.model) if said is None and passage.call is not None else None
-    return (route.on_unsupported if route is not None else said) == "drop"
+    route = live.snapshot.routes.get(call.model) if said is None else None
+    return (route.on_unsupported if route is not None else said) == "drop" and not call.ask.strict
 
 
 def _passed_on(headers: dict[bytes, bytes]) -> bytes:

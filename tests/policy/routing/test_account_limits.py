@@ -7,7 +7,7 @@ from intertie.core.faults import NoCandidate, UpstreamBusy
 from intertie.core.plan import Plan
 from intertie.core.usage import Usage
 from intertie.policy.routing.choose import choose
-from intertie.policy.routing.constraints import BUSY
+from intertie.policy.routing.reasons import BUSY
 from intertie.policy.routing.recent import Recent
 from intertie.policy.routing.state import LONGEST_BUSY_S, EndpointState, live_states
 
@@ -32,7 +32,7 @@ def test_an_endpoint_with_nothing_left_is_busy_until_something_is_and_the_plan_s
     told(states["one"], 0)
     plan = choose(table, states, asking(), NOW, 0.0)
     assert plan.order == ("other",)
-    assert [group.reason for group in plan.dropped if "one" in group.endpoints] == [BUSY]
+    assert [(group.code, group.reason) for group in plan.dropped if "one" in group.endpoints] == [BUSY]
     assert "one" in choose(table, states, asking(), NOW + 0.7, 0.0).order
 
 

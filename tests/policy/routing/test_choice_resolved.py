@@ -28,9 +28,8 @@ SOMEONE = Principal("k", "key")
 def resolved(ask: Ask | None = None, principal: Principal = SOMEONE, name: str = "m", **facts) -> Choice:
     call = Call("chat", name, b"{}", prompt_tokens=10, ask=ask or Ask(), **facts)
     table = world(KNOWN, name)[0]
-    return resolve(
-        KNOWN, table, principal, call, wants_of(table, principal, NO_ASK, facts.pop("under_budget", False)), WALL
-    )
+    usual = wants_of(table, principal, NO_ASK, facts.pop("under_budget", False))
+    return resolve(KNOWN, {name: table}, principal, call, usual, WALL)
 
 
 def test_the_request_goes_before_the_principal_before_the_route_before_the_default() -> None:
@@ -88,7 +87,7 @@ def test_of_two_spend_caps_the_lower_holds() -> None:
 
 def test_residency_of_principal_and_request_both_hold() -> None:
     principal = Principal("k", "key", residency=("EU",))
-    assert resolved(Ask(residency=("DE", "FR")), principal).wants.residency == (("EU",), ("DE", "FR"))
+    assert resolved(Ask(residency=("DE", "EU")), principal).wants.residency == (("EU",), ("DE", "EU"))
     assert resolved().wants.residency == ()
 
 

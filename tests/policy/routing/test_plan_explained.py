@@ -10,7 +10,8 @@ from routing_world import EVEN, NOW, asking, eight_places, endpoint, only, pair,
 
 from intertie.core.plan import AXES, Candidate, Objective, Plan, Weights
 from intertie.policy.routing.choose import choose
-from intertie.policy.routing.explain import HEADER_BYTES, header, replay
+from intertie.policy.routing.explain import HEADER_BYTES, header
+from intertie.policy.routing.replay import replay
 
 NAMES = st.text(min_size=1, max_size=200)
 

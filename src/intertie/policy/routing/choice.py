@@ -1,5 +1,6 @@
 """The choice as it is asked: what one request needs and wants, resolved from call, principal and snapshot."""
 
+from collections.abc import Mapping
 from math import isfinite
 
 import msgspec
@@ -12,7 +13,8 @@ from intertie.core.money import Nano, parse_usd
 from intertie.core.plan import Objective, Weights
 from intertie.core.principal import Principal
 from intertie.policy.routing.affinity import SESSION_MARK, name_digest, tenant, verify
-from intertie.policy.routing.table import Table
+from intertie.policy.routing.placement import Placement, placement_of
+from intertie.policy.routing.table import Table, zone_mask
 from intertie.policy.routing.weights import blend
 
 
@@ -21,7 +23,7 @@ class Wants(msgspec.Struct, frozen=True, cache_hash=True, kw_only=True):
 
     `weights` sum to 1; `slo_s` to the first token; `max_cost_nano` and `max_gco2` for one request. Never relaxed:
     `residency`, of which each set must hold one of the site's jurisdictions; `permitted` models (None: all); a price
-    if `under_budget`.
+    if `under_budget`; what `placement` says, None where nothing was said.
     """
 
     objective: str
@@ -32,12 +34,14 @@ class Wants(msgspec.Struct, frozen=True, cache_hash=True, kw_only=True):
     residency: tuple[tuple[str, ...], ...] = ()
     permitted: frozenset[str] | None = None
     under_budget: bool = False
+    placement: Placement | None = None
 
 
 class Choice(msgspec.Struct, gc=False):
     """One request to the choice. It needs an endpoint for `operation` with room for `prompt_tokens` and `max_output`.
 
-    `session` is the endpoint that a signed token names; `affinity` the digest to place by where there is none.
+    `session` is the endpoint that a signed token names; `affinity` the digest to place by where there is none;
+    `others` are the tables of `wants.placement.models`, in their order.
     """
 
     operation: Operation
@@ -47,12 +51,16 @@ class Choice(msgspec.Struct, gc=False):
     affinity: bytes = b""
     session: str = ""
     want_reasons: bool = False
+    others: tuple[Table, ...] = ()
 
 
-def resolve(snapshot: Snapshot, table: Table, principal: Principal, call: Call, usual: Wants, wall: float) -> Choice:
+def resolve(
+    snapshot: Snapshot, tables: Mapping[str, Table], principal: Principal, call: Call, usual: Wants, wall: float
+) -> Choice:
     """The choice for a call; `usual` is what its principal wants where the call says nothing, `wall` epoch seconds.
 
-    Raises InvalidRequest, naming the field.
+    `tables` holds those of the model and of all others that the call names; whether these are the principal's to use
+    was looked at before. Raises InvalidRequest, naming the field.
     """
     ask = call.ask
     if ask is NO_ASK:
@@ -64,8 +72,9 @@ def resolve(snapshot: Snapshot, table: Table, principal: Principal, call: Call, 
             session = verify(snapshot.pepper, owner, ask.session, wall) or ""
         else:
             affinity = name_digest(owner, ask.session)
-    wants = wants_of(table, principal, ask, usual.under_budget)
-    return Choice(call.operation, call.prompt_tokens, wants, call.max_output, affinity, session, ask.explain)
+    wants = wants_of(tables[call.model], principal, ask, usual.under_budget)
+    others = tuple([tables[name] for name in wants.placement.models]) if wants.placement else ()
+    return Choice(call.operation, call.prompt_tokens, wants, call.max_output, affinity, session, ask.explain, others)
 
 
 def wants_of(table: Table, principal: Principal, ask: Ask, under_budget: bool) -> Wants:
@@ -83,10 +92,19 @@ def wants_of(table: Table, principal: Principal, ask: Ask, under_budget: bool) -
         slo_s=(objective.slo_ttft_ms if ask.slo_ttft_ms is None else _positive(ask.slo_ttft_ms)) / 1_000,
         max_cost_nano=_cap(objective, ask),
         max_gco2=ask.max_gco2,
-        residency=tuple(zones for zones in (principal.residency, ask.residency) if zones),
+        residency=tuple(zones for zones in (principal.residency, _residency(table, ask)) if zones),
         permitted=None if principal.models is None or table.name in principal.models else principal.models,
         under_budget=under_budget and not principal.allow_unpriced,
+        placement=placement_of(ask, table.name),
     )
+
+
+def _residency(table: Table, ask: Ask) -> tuple[str, ...]:
+    if ask.residency and not zone_mask(table, ask.residency):
+        known = f"there are {', '.join(table.zones)}" if table.zones else "none has a jurisdiction"
+        message = f"no site lies in {' or '.join(ask.residency)}; {known}"
+        raise InvalidRequest(message, code="unknown_residency", param="intertie.residency")
+    return ask.residency
 
 
 def _objective(table: Table, principal: Principal, ask: Ask) -> Objective:

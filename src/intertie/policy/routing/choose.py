@@ -1,20 +1,23 @@
 """The choice: which endpoints to try for one request, in which order, and why.
 
 constraints -> estimates -> hot or cold -> score -> a lot among the best -> the rest in order of failover. A fallback of
-a route is judged in the same way and stands behind everything else. Pure: time and lot are arguments.
+a route is judged in the same way and stands behind everything else; behind that, what serves the other models that the
+call names, in their order. Pure: time and lot are arguments.
 """
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 
 from intertie.core.money import Nano
 from intertie.core.plan import Candidate, Dropped, Plan
 from intertie.core.usage import NOTHING, Usage
 from intertie.policy.routing.affinity import warm_place
 from intertie.policy.routing.choice import Choice, Wants
-from intertie.policy.routing.constraints import dropped_groups, feasible, nothing_left
+from intertie.policy.routing.constraints import Drops, dropped_groups, feasible, nothing_left
 from intertie.policy.routing.estimate import Estimate, estimate
 from intertie.policy.routing.explain import sentences
-from intertie.policy.routing.score import QUEUED, behind_reason, judge, relaxed, violations
+from intertie.policy.routing.reasons import FALLBACK, LATER_MODEL, Why
+from intertie.policy.routing.score import PLACE, QUEUED, behind, judge, relaxed, violations
 from intertie.policy.routing.state import EndpointState
 from intertie.policy.routing.table import Row, Table
 
@@ -23,6 +26,9 @@ HOT_FLOOR = 0.1
 """Prequal's rule (NSDI '24): hot is a queue above the 0.84 quantile of all, never one under a tenth of the target."""
 SESSION_PATIENCE = 0.5
 """The session's endpoint stays cold up to a queue of half the target."""
+
+Later = list[tuple[Why, list[Row]]]
+"""Rows that may serve when all before them fail, group by group, and why they stand there."""
 
 
 def choose(table: Table, states: Mapping[str, EndpointState], choice: Choice, now: float, lot: float) -> Plan:
@@ -41,18 +47,39 @@ def rank(table: Table, states: Mapping[str, EndpointState], choice: Choice, now:
     """All that a choice is, but for the lot. Raises as `choose` does."""
     offer = table.offers[choice.operation]
     rows, drops = feasible(table, offer.rows, states, choice, now)
-    later: list[Row] = []
+    later: Later = []
     if offer.fallback:
-        later, more = feasible(table, offer.fallback, states, choice, now)
-        drops += more
+        more, dropped = feasible(table, offer.fallback, states, choice, now)
+        drops += dropped
+        if more:
+            later.append((FALLBACK, more))
+    if choice.others:
+        later += _other_models(table, states, choice, now, drops)
     if not rows:
-        rows, later = later, []
-    if not rows:
-        raise nothing_left(table, choice, states, drops, now)
+        if not later:
+            raise nothing_left(table, choice, states, drops, now)
+        _, rows = later.pop(0)
     ranking = _ranked(table, rows, states, choice, now)
-    ranking.dropped = dropped_groups(offer, drops) + ranking.dropped
-    ranking.later = _ranked(table, later, states, choice, now) if later else None
+    ranking.dropped = dropped_groups(offer.unable, drops) + ranking.dropped
+    ranking.later = tuple([(why, _ranked(table, more, states, choice, now)) for why, more in later])
     return ranking
+
+
+def _other_models(table: Table, states: Mapping[str, EndpointState], choice: Choice, now: float, drops: Drops) -> Later:
+    """What may serve the other models that the call names, each endpoint where it comes first; `drops` grows."""
+    first = table.offers[choice.operation]
+    seen = {row.id for row in (*first.rows, *first.fallback)}
+    later: Later = []
+    for other in choice.others:
+        offer = other.offers[choice.operation]
+        for rows in (offer.rows, offer.fallback):
+            fresh = [row for row in rows if row.id not in seen]
+            seen.update(row.id for row in fresh)
+            more, dropped = feasible(other, fresh, states, choice, now)
+            drops += dropped
+            if more:
+                later.append((LATER_MODEL, more))
+    return later
 
 
 def worst_cost(table: Table, choice: Choice, prompt: int, choices: int, units: Usage = NOTHING) -> Nano | None:
@@ -60,11 +87,15 @@ def worst_cost(table: Table, choice: Choice, prompt: int, choices: int, units: U
 
     `prompt` is the most tokens that the prompt can have, `choices` how many answers are asked for, `units` the most of
     what is no text (see `core.call`); one endpoint at which that has no price makes the whole unknown. Looks at
-    permission only, not at health or place: a hold must cover whatever the plan will turn out to be.
+    permission only, not at health or place: a hold must cover whatever the plan will turn out to be, and so the other
+    models that the call names.
     """
     permitted, limit = choice.wants.permitted, choice.max_output
+    prices = table.offers[choice.operation].dearest
+    for other in choice.others:
+        prices += other.offers[choice.operation].dearest
     worst = None
-    for dear in table.offers[choice.operation].dearest:
+    for dear in prices:
         if permitted is None or dear.model in permitted:
             cost = dear.price.worst(prompt, choices * (dear.max_output if limit is None else limit), units)
             if cost is None:
@@ -76,6 +107,7 @@ def worst_cost(table: Table, choice: Choice, prompt: int, choices: int, units: U
 
 class Ranking:
     """Candidates, judged, and who may be drawn: `near` are within the tolerance of the best, as likely as their `room`.
+    What stands behind all of them is `later`, the first of it first, each with its reason.
 
     A plan depends on the lot only through its first pick, so each is made once; they are shared, and nobody edits them.
     """
@@ -91,7 +123,7 @@ class Ranking:
         self._total = sum(self._room)
         self._plans: dict[int, Plan] = {}
         self.dropped = _behind(candidates, ranks, self._best) if max(ranks) > self._best else ()
-        self.later: Ranking | None = None
+        self.later: tuple[tuple[Why, Ranking], ...] = ()
 
     def draw(self, lot: float) -> Plan:
         """The plan whose first pick the lot in [0, 1) falls on."""
@@ -112,11 +144,15 @@ class Ranking:
             relaxed=relaxed(self._best) if self._best else (),
             probability=self._room[pick] / self._total,
         )
-        if self.later is not None:
-            behind = self.later.draw(lot)
-            plan.order += behind.order
-            plan.candidates += behind.candidates
-            plan.dropped += (Dropped(behind.order, "fallback: kept for when the others fail"),)
+        for why, ranking in self.later:
+            more = ranking.draw(lot).candidates
+            names = tuple([candidate.endpoint for candidate in more])
+            plan.order += names
+            plan.candidates += more
+            plan.dropped += (Dropped(names, why.reason, why.code),)
+        placement = self._wants.placement
+        if placement is not None and not placement.fallbacks:
+            plan.order = plan.order[:1]
         self._plans[pick] = plan
         return plan
 
@@ -131,6 +167,9 @@ def _ranked(
     ranks = violations(estimates, choice)
     for index in _hot(estimates, choice.wants.slo_s, warm.endpoint):
         ranks[index] += QUEUED
+    placement = choice.wants.placement
+    if placement is not None and placement.order:
+        ranks = [rank + PLACE * placement.place(row) for rank, row in zip(ranks, rows, strict=True)]
     best, worst = min(ranks), max(ranks)
     eligible = scores if best == worst else [s if rank == best else -1.0 for s, rank in zip(scores, ranks, strict=True)]
     return Ranking(choice.wants, candidates, ranks, _near(eligible, estimates, table.tolerance))
@@ -179,9 +218,12 @@ def _order(candidates: Sequence[Candidate], ranks: Sequence[int], first: int) ->
 
 
 def _behind(candidates: Sequence[Candidate], ranks: Sequence[int], best: int) -> tuple[Dropped, ...]:
-    """Those that were not considered for the first pick although they may serve, by what stands against them."""
-    groups: dict[str, list[str]] = {}
-    for candidate, rank in zip(candidates, ranks, strict=True):
+    """Those that were not considered for the first pick although they may serve, by what stands against them.
+
+    The best rank comes first, and each place in an order that was asked for is a group of its own.
+    """
+    groups: dict[tuple[int, Why], list[str]] = {}
+    for rank, candidate in sorted(zip(ranks, candidates, strict=True), key=itemgetter(0)):
         if rank > best:
-            groups.setdefault(behind_reason(rank & ~best), []).append(candidate.endpoint)
-    return tuple(Dropped(tuple(endpoints), reason) for reason, endpoints in groups.items())
+            groups.setdefault((rank // PLACE, behind(rank, best)), []).append(candidate.endpoint)
+    return tuple(Dropped(tuple(endpoints), why.reason, why.code) for (_, why), endpoints in groups.items())

@@ -6,7 +6,8 @@ proximity the quality of the path.
 
 Soft constraints rank before the score. What a candidate breaks is a sum of bits in which the latency target weighs most
 and the carbon cap less than the spend cap, so the smallest sum is what is left when they are relaxed in the order
-carbon, cost, latency, and only as far as needed. The lowest bit, a long queue, is set by the gate in `choose`.
+carbon, cost, latency, and only as far as needed. The lowest bit, a long queue, is set by the gate in `choose`. Above
+all of them stands the place in an order that was asked for.
 """
 
 from collections.abc import Sequence
@@ -16,10 +17,11 @@ from intertie.core.plan import Candidate
 from intertie.policy.routing.affinity import Warm
 from intertie.policy.routing.choice import Choice
 from intertie.policy.routing.estimate import Estimate
+from intertie.policy.routing.reasons import ORDERED, Why
 from intertie.policy.routing.reference import CARBON, Scale
 from intertie.policy.routing.state import EXPECTED_OUTPUT
 
-LATE, DEAR, DIRTY, QUEUED = 8, 4, 2, 1
+PLACE, LATE, DEAR, DIRTY, QUEUED = 16, 8, 4, 2, 1
 RELAXATIONS = ((DIRTY, "carbon cap"), (DEAR, "spend cap"), (LATE, "latency target"))
 
 LATE_UTILITY = 0.05
@@ -59,8 +61,8 @@ def judge(
         score = w_ttft * ttft_u + w_cost * cost_u + w_affinity * affinity_u
         score += w_capacity * capacity_u + w_proximity * proximity + w_carbon * carbon_u
         utilities = (ttft_u, cost_u, affinity_u, capacity_u, proximity, carbon_u)
-        nano = 0 if cost is None else int(cost + 0.5)
-        candidates.append(Candidate(row.id, row.site, ttft * 1_000.0, nano, gco2 or 0.0, utilities, score))
+        nano = None if cost is None else int(cost + 0.5)
+        candidates.append(Candidate(row.id, row.site, ttft * 1_000.0, nano, gco2, utilities, score))
         scores.append(score)
     return candidates, scores
 
@@ -89,6 +91,10 @@ def relaxed(broken: int) -> tuple[str, ...]:
     return tuple(name for bit, name in RELAXATIONS if broken & bit)
 
 
-def behind_reason(broken: int) -> str:
-    """Why a candidate that may serve was not considered for the first pick."""
-    return f"{' and '.join(relaxed(broken)) or 'a long queue'}: kept for when the others fail"
+def behind(rank: int, best: int) -> Why:
+    """Why a candidate that may serve was not considered for the first pick, which was among those of the best rank."""
+    if rank // PLACE > best // PLACE:
+        return ORDERED
+    broken = rank & ~best
+    names = (*relaxed(broken), *(("a long queue",) if broken & QUEUED else ()))
+    return Why("queue" if broken & QUEUED else "limit", f"{' and '.join(names)}: kept for when the others fail")

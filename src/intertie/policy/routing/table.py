@@ -13,7 +13,7 @@ import msgspec
 from intertie.config.snapshot import Snapshot
 from intertie.core.endpoint import OPERATIONS, Endpoint, Operation
 from intertie.core.faults import NotFound
-from intertie.core.money import Price
+from intertie.core.money import Nano, Price
 from intertie.core.plan import Objective
 from intertie.core.site import Site
 from intertie.policy.routing.path import quality, rtt_prior
@@ -28,7 +28,9 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 
     `zones` are its site's jurisdictions as bits; `handshakes` the round trips of a new connection; `seed` its number
     in the rendezvous hash; `proximity` the utility of its path. `priced` and `metered` say whether price and footprint
-    are known: unknown is not zero.
+    are known: unknown is not zero. `names` in small letters are all that a request may call it by; `retains` tells that
+    it may keep what it is sent; `list_price` the most that it asks per million prompt and completion tokens and per
+    request, in nano-dollars.
     """
 
     id: str
@@ -49,6 +51,9 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     metered: bool
     input_grams: float
     output_grams: float
+    names: frozenset[str]
+    retains: bool
+    list_price: tuple[Nano, Nano, Nano] | None
 
 
 class Dearest(msgspec.Struct, frozen=True):
@@ -78,6 +83,19 @@ class Table(msgspec.Struct, frozen=True):
     objectives: dict[str, Objective]
     objective: str
     tolerance: float
+
+    def serves(self, operation: Operation, endpoint: str) -> bool:
+        """Whether an endpoint stands behind this name for an operation, be it as a fallback."""
+        offer = self.offers[operation]
+        return any(row.id == endpoint for row in (*offer.rows, *offer.fallback))
+
+
+def zone_mask(table: Table, zones: Sequence[str]) -> int:
+    """The bits of jurisdictions, whatever their case; one that no site lies in has none and so is never met."""
+    mask = 0
+    for zone in zones:
+        mask |= table.zones.get(zone.upper(), 0)
+    return mask
 
 
 def build_table(snapshot: Snapshot, name: str) -> Table:
@@ -155,7 +173,23 @@ def _row(snapshot: Snapshot, endpoint: Endpoint, zones: dict[str, int]) -> Row:
         metered=grams is not None,
         input_grams=grams[0] if grams else 0.0,
         output_grams=grams[1] if grams else 0.0,
+        names=frozenset(name.lower() for name in (*endpoint.names, endpoint.id, endpoint.site)),
+        retains=endpoint.retains,
+        list_price=_list_price(endpoint.price),
     )
+
+
+def _list_price(price: Price | None) -> tuple[Nano, Nano, Nano] | None:
+    """Prompt and completion per million tokens, and per request: the dearest step and tier, since either may come.
+
+    None where tokens have no price.
+    """
+    if price is None or (price.rates is not None and not price.rates.by_token):
+        return None
+    rates = price.rates
+    more = [_list_price(one.price) for one in (*rates.steps, *rates.tiers)] if rates else []
+    known = [(price.input, price.output, price.per_request), *(one for one in more if one is not None)]
+    return max(one[0] for one in known), max(one[1] for one in known), max(one[2] for one in known)
 
 
 def _dearest(endpoints: Iterable[Endpoint]) -> tuple[Dearest, ...]:
@@ -171,8 +205,4 @@ def _dearest(endpoints: Iterable[Endpoint]) -> tuple[Dearest, ...]:
 
 
 def _covers(one: Dearest, other: Dearest) -> bool:
-    return (
-        one.model == other.model
-        and one.price.covers(other.price)
-        and one.max_output >= other.max_output
-    )
+    return one.model == other.model and one.price.covers(other.price) and one.max_output >= other.max_output
