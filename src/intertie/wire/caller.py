@@ -70,8 +70,9 @@ class Caller(asyncio.Protocol):
         self._peer = str((transport.get_extra_info("peername") or ("",))[0])
         self._callers.add(self)
         port = self._port
+        port.connections += 1
         self.deadline = port.loop.time() + port.limits.header_timeout_s
-        excess = len(self._callers) - port.limits.max_connections
+        excess = port.connections - port.limits.max_connections
         if excess > OVERFLOW:
             self.cut()
         elif excess > 0:
@@ -104,9 +105,7 @@ class Caller(asyncio.Protocol):
         self._leave()
         self._callers.discard(self)
         del self._parser, self._feed  # they hold this object: memory need not wait for the collector
-        port = self._port
-        if port.emptied is not None and not self._callers and not port.emptied.done():
-            port.emptied.set_result(None)
+        self._port.lost()
 
     def pause_writing(self) -> None:
         """The caller reads too slowly: tell whoever produces, begin nothing new, and watch that it reads at all."""
@@ -302,14 +301,23 @@ class Caller(asyncio.Protocol):
         self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _go_on_after_upgrade(self, rest: bytes) -> None:
-        """The parser stops behind a head that asks for an upgrade. None is offered: read on as if it had not asked."""
+        """The parser stops behind a head that asks for an upgrade: unless it gets one, read on as if it had not."""
         if self._intake.owed:
             self._feed = self._read_owed
+        elif (reply := self._queue[-1][1] if self._queue else self._reply) is not None:
+            reply.hand_over = self._hand_over
         self._raw -= len(rest)
         if rest:
             self.data_received(rest)
         elif not self._blocked:
             self._progress(0)
+
+    def _hand_over(self) -> tuple[asyncio.Transport, bytes]:
+        """The connection is no longer mine, nor what came behind the head."""
+        self._phase, self._reply, self.deadline = CLOSED, None, math.inf
+        self._callers.discard(self)
+        del self._parser, self._feed
+        return self._transport, bytes(self._held)
 
     def _read_owed(self, data: bytes) -> None:
         """The body of a request that asked for an upgrade, which the parser will not read."""
@@ -327,16 +335,7 @@ class Caller(asyncio.Protocol):
 
     def _stop(self, error: httptools.HttpParserError) -> None:
         """The parser stopped: refuse what it read, in its turn if a request is still under way."""
-        port, cause = self._port, error.__context__
-        if isinstance(cause, Screened):
-            rendered = cause.rendered
-        elif isinstance(cause, Fault):
-            rendered = port.app.render(cause)
-        elif cause is None:
-            rendered = port.app.render(InvalidRequest(f"malformed HTTP: {error}"))
-        else:
-            port.on_crash(cause)
-            rendered = port.app.render(Fault("the gateway failed to read the request; this is a defect"))
+        rendered = self._port.refusal(error.__context__, f"malformed HTTP: {error}")
         if self._blocked:
             self._refusal = rendered
         else:

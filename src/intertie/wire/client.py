@@ -80,13 +80,14 @@ class Connection(asyncio.Protocol):
     """One connection, one exchange at a time. `reused` once it has answered; `closed` once it can no more.
 
     `on_free` is called when an answer is whole (see `keep_alive`), `on_lost` when the connection is gone; `prefix` is
-    set where an HTTP proxy stands in between (see `through_proxy`).
+    set where an HTTP proxy stands in between (see `through_proxy`). `switch` is set by whoever asks for an upgrade: at
+    status 101 it is given the transport and what came behind the head, and owes this the `connection_lost`.
     """
 
     __slots__ = (
         "_complete", "_feed", "_head", "_headers", "_idle_s", "_loop", "_on_free", "_on_lost", "_parser", "_parts",
         "_paused", "_prefix", "_raw", "_sink", "_status", "_told", "_transport", "_until_eof",
-        "closed", "deadline", "keep_alive", "on_body", "reused",
+        "closed", "deadline", "keep_alive", "on_body", "reused", "switch",
     )  # fmt: skip
 
     _transport: asyncio.Transport
@@ -110,6 +111,7 @@ class Connection(asyncio.Protocol):
         self.keep_alive = True
         self.closed = self.reused = False
         self.deadline = math.inf
+        self.switch: Callable[[asyncio.Transport, bytes], None] | None = None
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -184,8 +186,11 @@ class Connection(asyncio.Protocol):
         self._raw += len(data)
         try:
             self._feed(data)
-        except httptools.HttpParserUpgrade:
-            self._fail(UpstreamGarbled("the endpoint switched protocols without being asked"))
+        except httptools.HttpParserUpgrade as stop:
+            if self.switch is None or self._status != 101:
+                self._fail(UpstreamGarbled("the endpoint switched protocols without being asked"))
+            else:
+                self._hand_over(sink, self.switch, data[stop.args[0] :])
             return
         except httptools.HttpParserError as error:
             if not self._complete:
@@ -230,9 +235,9 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """The head is whole."""
         status, headers = self._parser.get_status_code(), self._headers
-        if status < 200:
-            if status == 101:
-                raise UpstreamGarbled("the endpoint switched protocols without being asked")
+        if status == 101 and self.switch is None:
+            raise UpstreamGarbled("the endpoint switched protocols without being asked")
+        if status < 200 and status != 101:
             headers.clear()
             return
         if self._raw > MAX_HEAD or len(headers) > MAX_HEADERS:
@@ -285,6 +290,12 @@ class Connection(asyncio.Protocol):
         self.reused = True
         if sink is not None:
             sink.on_end()
+
+    def _hand_over(self, sink: Sink, switch: Callable[[asyncio.Transport, bytes], None], rest: bytes) -> None:
+        self._sink, self.deadline = None, math.inf
+        sink.on_head(self._status, self._head)
+        switch(self._transport, rest)
+        sink.on_end()
 
     def _fail(self, fault: Fault) -> None:
         sink, self._sink = self._sink, None

@@ -1,7 +1,7 @@
 """What the server and its application exchange: a request, whole, and the answer that is due.
 
 An application gets one `Request` and one `Reply` per task. The reply writes straight to the caller's transport; nothing
-waits for a coroutine to be woken.
+waits for a coroutine to be woken. Who asked for a WebSocket gets it by `switch`, or a plain answer.
 """
 
 import asyncio
@@ -11,8 +11,9 @@ from typing import Final, Protocol
 import msgspec
 
 from intertie.config.snapshot import ServerLimits
-from intertie.core.faults import Draining, Fault
+from intertie.core.faults import Draining, Fault, InvalidRequest
 from intertie.wire.framing import BODILESS, status_line
+from intertie.wire.websocket import SocketLimits, WebSocket
 
 Rendered = tuple[int, bytes, bytes]
 """Status, header lines (each ending in CRLF), body."""
@@ -67,17 +68,41 @@ class Screened(Exception):
 
 
 class Port:
-    """What all connections of one server share: application, limits, what is under way, whether it is being left."""
+    """What all connections of one server share: application, limits, what is under way, whether it is being left.
 
-    __slots__ = ("app", "date_line", "draining", "emptied", "limits", "loop", "on_crash", "replies")
+    `connections` counts all that are open, of which some have become `sockets`.
+    """
+
+    __slots__ = (
+        "app", "connections", "date_line", "draining", "emptied", "limits", "loop", "on_crash", "replies", "sockets"
+    )  # fmt: skip
 
     def __init__(self, app: Application, limits: ServerLimits, on_crash: Callable[[BaseException], None]) -> None:
         self.app, self.limits, self.on_crash = app, limits, on_crash
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.replies: set[Reply] = set()
+        self.sockets: set[WebSocket] = set()
+        self.connections = 0
         self.draining = False
         self.date_line = b""
         self.emptied: asyncio.Future[None] | None = None
+
+    def refusal(self, cause: BaseException | None, malformed: str) -> Rendered:
+        """How a request is answered whose reading was stopped, by this cause or by the parser itself."""
+        if isinstance(cause, Screened):
+            return cause.rendered
+        if isinstance(cause, Fault) or cause is None:
+            return self.app.render(cause or InvalidRequest(malformed))
+        self.on_crash(cause)
+        return self.app.render(Fault("the gateway failed to read the request; this is a defect"))
+
+    def lost(self, socket: WebSocket | None = None) -> None:
+        """A connection is gone."""
+        self.connections -= 1
+        if socket is not None:
+            self.sockets.discard(socket)
+        if self.emptied is not None and not self.connections and not self.emptied.done():
+            self.emptied.set_result(None)
 
 
 class Outlet(Protocol):
@@ -114,12 +139,13 @@ class Outlet(Protocol):
 class Reply:
     """The answer due to one request, an `Outlet`; beside its ways to end, `abort` cuts it.
 
-    Writing to a caller who has left (`gone`) does nothing. `started` and `finished` say how far it got.
+    Writing to a caller who has left (`gone`) does nothing. `started` and `finished` say how far it got. `hand_over` is
+    set where an upgrade was asked for: it gives the connection away, with what came behind the head.
     """
 
     __slots__ = (
         "_answered", "_framing", "_head", "_on_pause", "_on_resume", "_paused", "_port", "_transport", "_watched",
-        "finished", "gone", "keep_alive", "started", "task",
+        "finished", "gone", "hand_over", "keep_alive", "started", "task",
     )  # fmt: skip
 
     def __init__(
@@ -137,6 +163,7 @@ class Reply:
         self._head = b""
         self.keep_alive = keep_alive
         self._paused = self._watched = self.started = self.finished = self.gone = False
+        self.hand_over: Callable[[], tuple[asyncio.Transport, bytes]] | None = None
         self._on_pause: Callable[[], None] | None = None
         self._on_resume: Callable[[], None] | None = None
         self.task: asyncio.Task[None] | None = None
@@ -165,6 +192,25 @@ class Reply:
                 head = b"%b%b%bcontent-length: %d\r\n%b\r\n" % (first, date, headers, length, last)
                 self._transport.writelines((head, body))
         self._answered(self)
+
+    def switch(self, headers: bytes, limits: SocketLimits) -> WebSocket:
+        """Answer 101: from now on the connection is a WebSocket, not yet listened to. The task may go on.
+
+        Raises InvalidRequest where no upgrade was asked for, and Draining.
+        """
+        port = self._port
+        if self.hand_over is None or self._framing != CHUNKED or self.gone:
+            raise InvalidRequest("This is reached by a WebSocket over HTTP/1.1: a GET that asks for an upgrade.")
+        if port.draining:
+            raise Draining("The gateway is being stopped.")
+        assert not self.started, "one answer to one request"
+        self.started = self.finished = True
+        transport, early = self.hand_over()
+        socket = WebSocket(limits, port.lost)
+        port.sockets.add(socket)
+        transport.write(b"%b%b%b\r\n" % (status_line(101), port.date_line, headers))
+        socket.take(transport, early)
+        return socket
 
     def start(self, status: int, headers: bytes) -> None:
         """Begin a chunked answer. The head leaves with the first bytes written, at the latest in this loop round."""

@@ -11,6 +11,7 @@ from intertie.config.snapshot import ServerLimits
 from intertie.core.clock import Clock, SystemClock
 from intertie.core.faults import Fault
 from intertie.wire.caller import Caller
+from intertie.wire.frames import GOING_AWAY
 from intertie.wire.reply import Application, Port, Rendered, Reply, Request
 
 __all__ = ("Always", "Application", "Rendered", "Reply", "Request", "Server")
@@ -68,8 +69,8 @@ class Server:
 
     @property
     def connections(self) -> int:
-        """Connections open, idle ones included."""
-        return len(self._callers)
+        """Connections open, idle ones and WebSockets included."""
+        return self._port.connections
 
     async def listen(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Accept connections from a bound socket, plain or with TLS."""
@@ -92,11 +93,11 @@ class Server:
         self._listeners.clear()
 
     def drain(self) -> None:
-        """Stop accepting, close connections with their next answer, idle ones after 5 s."""
+        """Stop accepting, close connections with their next answer, idle ones after 5 s; tell WebSockets to leave."""
         self.stop_accepting()
         self._port.draining = True
-        for caller in self._callers:
-            caller.drain()
+        for one in (*self._callers, *self._port.sockets):
+            one.drain()
 
     async def close(self, timeout_s: float) -> bool:
         """Wait for the requests under way, at most `timeout_s`; then cancel them, and cut what is left.
@@ -114,9 +115,11 @@ class Server:
             await self._tasks_over(until)
         for caller in tuple(self._callers):
             caller.close()
+        for one in tuple(self._port.sockets):
+            one.close(GOING_AWAY)
         emptied = await self._emptied(max(until - loop.time(), LAST_WORDS_S))
-        for caller in tuple(self._callers):
-            caller.cut()
+        for one in (*self._callers, *self._port.sockets):
+            one.cut()
         await self._emptied(LAST_WORDS_S)
         if self._sweeping is not None:
             self._sweeping.cancel()
@@ -140,7 +143,7 @@ class Server:
         return not replies
 
     async def _emptied(self, timeout_s: float) -> bool:
-        if self._callers:
+        if self._port.connections:
             self._port.emptied = self._port.loop.create_future()
             await asyncio.wait([self._port.emptied], timeout=timeout_s)
-        return not self._callers
+        return not self._port.connections
