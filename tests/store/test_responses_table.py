@@ -1,5 +1,7 @@
 """Kept responses as rows: whose they are, what they build on, how they end, when they go."""
 
+from itertools import pairwise
+
 import pytest
 import sqlalchemy as sa
 from hypothesis import given
@@ -154,7 +156,7 @@ async def test_no_chain_ever_crosses_owners(
     for one in rows:
         told = [by_name[name] for name in await chain(database, one.id, one.owner)]
         assert {link.owner for link in told} == {one.owner} and told[-1] == one
-        assert all(newer.previous == older.id for older, newer in zip(told, told[1:], strict=False))
+        assert all(newer.previous == older.id for older, newer in pairwise(told))
         before = by_name.get(told[0].previous)
         assert before is None or before.owner != one.owner
     await database.close()
