@@ -56,12 +56,12 @@ def test_verdicts_are_met_missed_or_not_measured():
     # 3.5 times nginx: above the target, below the most that is accepted, below SGLang's router.
     assert words[:3] == ["missed", "met", "met"]
     assert words[3:7] == ["not measured", "met", "not measured", "not measured"]
-    assert words[7:] == ["met", "not measured", "met", "met", "met"]  # translated: half as much again, where twice may be
+    assert words[7:] == ["met", "not measured", "met", "met", "met"]  # translated: 1.5 times, where 2 may be
     assert {verdict.word for verdict in judge([])} == {"not measured"}
 
 
 def test_the_picture_is_well_formed_and_says_what_it_shows():
-    lines = some_lines()
+    lines = [each for each in some_lines() if not each.case.startswith("messages")]  # it compares systems
     picture = ElementTree.fromstring(draw(lines))
     words = " ".join(text for text in picture.itertext())
     assert len([element for element in picture.iter() if element.tag.endswith("rect")]) == len(lines)
