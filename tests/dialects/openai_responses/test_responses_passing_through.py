@@ -29,7 +29,7 @@ from intertie.dialects.openai_responses.glance import glance, plain
 from intertie.dialects.openai_responses.peek import pass_on, peek
 from intertie.dialects.openai_responses.watch import ResponsesWatch
 
-BODY = {"model": "m", "input": "hi", "max_output_tokens": 77, "x_unknown": {"deep": [1, 2]}}
+BODY = {"model": "m", "input": "hi", "store": False, "max_output_tokens": 77, "x_unknown": {"deep": [1, 2]}}
 USAGE = {
     "input_tokens": 100,
     "input_tokens_details": {
@@ -102,6 +102,13 @@ def test_unknown_fields_survive_a_patch_and_output_is_bounded_where_a_budget_pay
     assert call.max_output is None
     patched = json.loads(pass_on(call, endpoint("other"), 99))
     assert patched == {**unlimited, "model": "other", "max_output_tokens": 99}
+
+
+@pytest.mark.parametrize("store", [True, None])
+def test_no_endpoint_is_to_store_anything(store: bool | None) -> None:
+    unsaid = {name: value for name, value in BODY.items() if name != "store"}
+    for call in (peek("chat", body(store=store)), peek("chat", json.dumps(unsaid).encode())):
+        assert json.loads(pass_on(call, endpoint(), None)) == BODY
 
 
 def test_background_is_not_passed_on_since_nobody_could_meter_it() -> None:

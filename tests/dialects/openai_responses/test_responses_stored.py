@@ -34,7 +34,15 @@ from intertie.dialects.openai_responses.stored import (
     response_in,
     wants_keeping,
 )
-from intertie.dialects.openai_responses.stored_bodies import Page, cancelled, deleted, item_list, queued, read_page
+from intertie.dialects.openai_responses.stored_bodies import (
+    Page,
+    cancelled,
+    deleted,
+    in_progress,
+    item_list,
+    queued,
+    read_page,
+)
 
 SIGNED = Reasoning("hm", "SIG", origin="anthropic_messages")
 
@@ -64,15 +72,34 @@ def sdk(respond: Callable[[httpx2.Request], bytes]) -> openai.OpenAI:
     return openai.OpenAI(api_key="k", base_url="http://gateway/v1", http_client=client, max_retries=0)
 
 
-def test_a_response_is_kept_unless_its_caller_says_no() -> None:
-    assert wants_keeping(call()) and wants_keeping(call(store=True)) and wants_keeping(call(store=None))
-    assert not wants_keeping(call(store=False))
+def test_a_response_is_kept_if_its_caller_says_so_or_comes_back_for_it() -> None:
+    for unsaid in (True, False):
+        assert wants_keeping(call(store=True), unsaid)
+        assert not wants_keeping(call(store=False), unsaid)
+        assert wants_keeping(call(), unsaid) == wants_keeping(call(store=None), unsaid) == unsaid
+        assert wants_keeping(call(previous_response_id="resp_1"), unsaid)
+        assert not wants_keeping(call(previous_response_id="resp_1", store=False), unsaid)
+        assert wants_keeping(call(background=True), unsaid)
     with pytest.raises(InvalidRequest) as caught:
-        wants_keeping(call(store=False, background=True))
+        wants_keeping(call(store=False, background=True), True)
     assert caught.value.param == "background"
     with pytest.raises(InvalidRequest) as caught:
-        wants_keeping(call(store="yes"))
+        wants_keeping(call(store="yes"), True)
     assert caught.value.param == "store"
+
+
+def test_an_endpoint_gets_nothing_to_keep_and_seals_the_thoughts_that_are_to_go_on() -> None:
+    asked = call("hi", store=True, background=True, reasoning={"effort": "low"}, include=["web_search_call.results"])
+    told = json.loads(expand(asked, []).body)
+    assert (told["store"], told["input"]) == (False, "hi") and "background" not in told
+    assert told["include"] == ["web_search_call.results", "reasoning.encrypted_content"]
+    assert json.loads(expand(call(reasoning={}), []).body)["include"] == ["reasoning.encrypted_content"]
+    sealed = call(reasoning={}, include=["reasoning.encrypted_content"])
+    assert json.loads(expand(sealed, []).body)["include"] == ["reasoning.encrypted_content"]
+    assert "include" not in json.loads(expand(call(), []).body)
+    with pytest.raises(InvalidRequest) as caught:
+        expand(call(reasoning={}, include="all"), [])
+    assert caught.value.param == "include"
 
 
 def test_what_is_kept_survives_being_written_down() -> None:
@@ -203,14 +230,15 @@ def test_a_response_in_the_background_is_queued_then_ends_once() -> None:
     assert in_background(asked) and begun.background and read_progress(begun).status == "queued"
     with sdk(lambda request: begun.response) as client:
         assert client.responses.retrieve("resp_1").status == "queued"
+    assert read_progress(in_progress(begun)).status == "in_progress"
     ended = stored_bodies.came_of_it(begun, answered(asked, "resp_1").response)
     assert read_progress(ended).status == "completed"
-    assert cancelled(ended) == ended  # too late
+    assert cancelled(ended) == in_progress(ended) == ended  # too late
     stopped = cancelled(begun)
     with sdk(lambda request: stopped.response) as client:
         assert client.responses.cancel("resp_1").status == "cancelled"
     assert stored_bodies.came_of_it(stopped, ended.response) == stopped
     broken = stored_bodies.failed(begun, StreamCut("cut"))
-    assert json.loads(broken.response)["error"] == {"code": "server_error", "message": "cut"}
+    assert json.loads(broken.response)["error"] == {"code": "server_error", "message": StreamCut("cut").public}
     with pytest.raises(InvalidRequest):
         cancelled(answered(call(), "resp_2"))

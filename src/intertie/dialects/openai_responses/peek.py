@@ -93,19 +93,23 @@ def _given(fields: Fields, name: str) -> bytes:
 def pass_on(call: Call, endpoint: Endpoint, bound_output: int | None) -> bytes:
     """The body an endpoint gets: its own name for the model, output bounded if it must be.
 
-    `bound_output` is set when the caller named no limit and a budget pays. Raises Unsupported for `background`: what an
+    `bound_output` is set when the caller named no limit and a budget pays. The endpoint is told to store nothing:
+    nobody could come back to it, and its account is shared by all. Raises Unsupported for `background`: what an
     endpoint makes behind our back cannot be metered.
     """
     if _given(call.fields, "background") == b"true":
         message = "'background' cannot be passed on: what an endpoint answers later cannot be metered."
         raise Unsupported(message, param="background")
     rename = endpoint.upstream_model != call.model
-    if not (rename or bound_output is not None or "intertie" in call.fields or endpoint.quirks):
+    stores = _given(call.fields, "store") != b"false"
+    if not (rename or stores or bound_output is not None or "intertie" in call.fields or endpoint.quirks):
         return call.body
     fields: Fields = dict(call.fields)
     fields.pop("intertie", None)
     if rename:
         fields["model"] = msgspec.Raw(_encode(endpoint.upstream_model))
+    if stores:
+        fields["store"] = msgspec.Raw(b"false")
     if bound_output is not None:
         fields["max_output_tokens"] = msgspec.Raw(b"%d" % bound_output)
     if endpoint.quirks:

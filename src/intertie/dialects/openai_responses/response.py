@@ -15,7 +15,7 @@ _DEFAULTS: Final[Item] = {
     "instructions": None, "max_output_tokens": None, "max_tool_calls": None, "metadata": {},
     "parallel_tool_calls": True, "previous_response_id": None, "prompt_cache_key": None,
     "reasoning": {"effort": None, "summary": None}, "safety_identifier": None, "service_tier": "default",
-    "store": True, "temperature": 1.0, "text": {"format": {"type": "text"}}, "tool_choice": "auto",
+    "store": False, "temperature": 1.0, "text": {"format": {"type": "text"}}, "tool_choice": "auto",
     "tools": [], "top_logprobs": 0, "top_p": 1.0, "truncation": "disabled", "user": None, "background": False,
 }  # fmt: skip
 """What is echoed where the caller left it open. Strict clients want every one of them."""

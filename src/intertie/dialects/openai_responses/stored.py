@@ -30,6 +30,9 @@ LIFETIME_S: Final = 30 * 24 * 3_600
 LONGEST_CHAIN: Final = 1_000
 """Responses that one call may build on: who continues longer keeps the conversation himself."""
 
+_OURS: Final = frozenset({"previous_response_id", "background"})
+_SEALS: Final = "reasoning.encrypted_content"
+_FALSE: Final = msgspec.Raw(b"false")
 _CALLS: Final = frozenset({"function_call", "custom_tool_call"})
 _ENDED: Final = frozenset({"completed", "incomplete"})
 
@@ -37,6 +40,8 @@ _ENDED: Final = frozenset({"completed", "incomplete"})
 class StoredResponse(msgspec.Struct, frozen=True, kw_only=True):
     """A response that is kept. `created` and `expires` in seconds since 1970; `input` is the JSON array of its own
     items, `response` the response object as JSON; `previous` the id of the response before it, "" for none.
+
+    `events` are those of its stream, where it was made in the background and streamed.
     """
 
     id: str
@@ -47,6 +52,7 @@ class StoredResponse(msgspec.Struct, frozen=True, kw_only=True):
     response: bytes
     previous: str = ""
     background: bool = False
+    events: bytes = b""
 
 
 class Progress(msgspec.Struct):
@@ -73,18 +79,23 @@ _wish = msgspec.json.Decoder(_Wish).decode
 _progress = msgspec.json.Decoder(Progress).decode
 _ending = msgspec.json.Decoder(_Ending).decode
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_names = msgspec.json.Decoder(list[str]).decode
 _text = msgspec.json.Decoder(str).decode
 _item = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _kind = msgspec.json.Decoder(Kind).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def wants_keeping(call: Call) -> bool:
-    """Whether the response is to be kept: unless the caller said no. Raises InvalidRequest if that cannot be."""
+def wants_keeping(call: Call, unsaid: bool) -> bool:
+    """Whether the response is to be kept, `unsaid` where the caller did not say: unless it builds on a kept one, or is
+    made in the background. Raises InvalidRequest if that cannot be.
+    """
     wish = _read(call)
     if wish.background and wish.store is False:
         raise _wrong("background", "a response in the background is one that is stored")
-    return wish.store is not False
+    if wish.store is not None:
+        return wish.store
+    return unsaid or bool(wish.background) or bool(wish.previous_response_id)
 
 
 def previous(call: Call) -> str:
@@ -114,20 +125,39 @@ def not_found(response_id: str) -> InvalidRequest:
 
 
 def expand(call: Call, chain: Sequence[StoredResponse]) -> Call:
-    """The call with all that was said before; `chain` is oldest first, and the last one is `previous(call)`.
+    """The call as an endpoint gets it: with all that was said before, nothing for the endpoint itself to keep, and its
+    thoughts sealed where it is to think, so that they can go on.
 
+    `chain` is oldest first and ends with `previous(call)`; it is empty where the call builds on nothing.
     The answer is to be written for the call as it came: what it echoes is what the caller sent. Raises InvalidRequest
     if a response of the chain is missing, or has not ended, or the chain is longer than `LONGEST_CHAIN`.
     """
     wanted = previous(call)
-    if not chain or chain[-1].id != wanted or chain[0].previous:
-        raise not_found(wanted)
     if len(chain) > LONGEST_CHAIN:
         raise _wrong("previous_response_id", f"it builds on more than {LONGEST_CHAIN} responses")
-    items = [item for stored in chain for item in _said_in(stored)]
-    fields: Fields = {name: raw for name, raw in call.fields.items() if name != "previous_response_id"}
-    fields["input"] = msgspec.Raw(_encode([*items, *input_items(call)]))
+    if wanted and (not chain or chain[-1].id != wanted or chain[0].previous):
+        raise not_found(wanted)
+    fields: Fields = {name: raw for name, raw in call.fields.items() if name not in _OURS}
+    fields["store"] = _FALSE
+    if chain:
+        items = [item for stored in chain for item in _said_in(stored)]
+        fields["input"] = msgspec.Raw(_encode([*items, *input_items(call)]))
+    if _given(fields, "reasoning"):
+        fields["include"] = _with_seals(_given(fields, "include"))
     return msgspec.structs.replace(peek(call.operation, write_fields(fields)), ask=call.ask)
+
+
+def _given(fields: Fields, name: str) -> bytes:
+    raw = bytes(fields.get(name, b""))
+    return b"" if raw == b"null" else raw
+
+
+def _with_seals(include: bytes) -> msgspec.Raw:
+    try:
+        wanted = _names(include) if include else []
+    except msgspec.ValidationError as error:
+        refuse(error, "include")
+    return msgspec.Raw(include if _SEALS in wanted else _encode([*wanted, _SEALS]))
 
 
 def _said_in(stored: StoredResponse) -> list[msgspec.Raw]:

@@ -9,7 +9,7 @@ from intertie.core.call import Call
 from intertie.core.faults import Fault, InvalidRequest, NotFound
 from intertie.dialects.openai_responses.items import Kind
 from intertie.dialects.openai_responses.response import Item, Outcome, ResponseObject
-from intertie.dialects.openai_responses.stored import StoredResponse, keep, read_progress
+from intertie.dialects.openai_responses.stored import LIFETIME_S, StoredResponse, keep, read_progress
 
 _PREFIXES: Final = {
     "message": "msg", "function_call": "fc", "function_call_output": "fco", "custom_tool_call": "ctc",
@@ -99,10 +99,15 @@ def _shown(raw: msgspec.Raw, response_id: str, number: int) -> msgspec.Raw:
     return msgspec.Raw(_encode(item))
 
 
-def queued(call: Call, response_id: str, created: int) -> StoredResponse:
+def queued(call: Call, response_id: str, created: int, lifetime_s: int = LIFETIME_S) -> StoredResponse:
     """A response in the background, before anything came of it: what its caller is told at once, and what is kept."""
     response = ResponseObject(call, response_id, call.model, created)
-    return keep(call, _encode(response.state(Outcome("queued"), [])), created)
+    return keep(call, _encode(response.state(Outcome("queued"), [])), created, lifetime_s)
+
+
+def in_progress(stored: StoredResponse) -> StoredResponse:
+    """A response in the background that is being made."""
+    return came_of_it(stored, _with(stored, status="in_progress"))
 
 
 def came_of_it(stored: StoredResponse, response: bytes) -> StoredResponse:
@@ -113,7 +118,7 @@ def came_of_it(stored: StoredResponse, response: bytes) -> StoredResponse:
 
 def failed(stored: StoredResponse, fault: Fault) -> StoredResponse:
     """A response in the background that could not be made."""
-    error = {"code": "rate_limit_exceeded" if fault.status == 429 else "server_error", "message": fault.message}
+    error = {"code": "rate_limit_exceeded" if fault.status == 429 else "server_error", "message": fault.public}
     return came_of_it(stored, _with(stored, status="failed", error=error))
 
 
