@@ -10,17 +10,19 @@
     max_price               max_price           dollars per million tokens, and per request
     models                  models
 
-What this gateway does not know of its endpoints (quantization, throughput) is refused by name, never ignored.
+What this gateway does not know of its endpoints (quantization, throughput) is refused by name, never ignored. Where an
+endpoint is OpenRouter itself it is told `provider` too, so that it keeps what we keep.
 """
 
 from typing import Annotated, Literal
 
 import msgspec
 
-from intertie.core.call import Ask, Fields, MaxPrice
+from intertie.core.call import Ask, Call, Fields, MaxPrice
+from intertie.core.endpoint import Endpoint
 from intertie.core.faults import InvalidRequest
 from intertie.core.money import parse_usd
-from intertie.dialects.json_body import refuse
+from intertie.dialects.json_body import refuse, write_fields
 
 MOST_NAMES = 64
 LONGEST_NAME = 256
@@ -68,7 +70,14 @@ class _Body(msgspec.Struct):
     models: Annotated[tuple[_Name, ...], msgspec.Meta(max_length=16)] | None = None
 
 
+class _Lists(msgspec.Struct):
+    order: _Names | None = None
+    only: _Names | None = None
+
+
 _body = msgspec.json.Decoder(_Body).decode
+_lists = msgspec.json.Decoder(_Lists).decode
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -77,21 +86,75 @@ def said(fields: Fields) -> bool:
     return bytes(fields.get("provider", b""))[:1] == b"{" or bytes(fields.get("models", b""))[:1] == b"["
 
 
+def first_model(fields: Fields, body: bytes) -> bytes:
+    """The body with a model: where it names none, the first of its `models`. `fields` is the caller's to change.
+
+    Raises InvalidRequest if they are no list of names.
+    """
+    if bytes(fields.get("model", b"null")) != b"null" or not said(fields):
+        return body
+    models = _read(fields).models
+    if not models:
+        return body  # that none is named is told as ever
+    fields["model"] = msgspec.Raw(_encode(models[0]))
+    return write_fields(fields)
+
+
+def with_preferences(call: Call) -> Call:
+    """The call with what its body says in OpenRouter's way; `models` are taken out. Raises InvalidRequest."""
+    fields, body = call.fields, call.body
+    if not said(fields):
+        return call
+    ask = asked(fields, call.ask, call.model)
+    if "models" in fields:
+        fields = {name: raw for name, raw in fields.items() if name != "models"}
+        body = write_fields(fields)
+    return msgspec.structs.replace(call, ask=ask, fields=fields, body=body)
+
+
+def take_out(fields: Fields, endpoint: Endpoint) -> None:
+    """Take out of a body what was said to us alone. `fields` is the caller's to change.
+
+    OpenRouter gets `provider`, but for a list that names the endpoint itself and so speaks of places here. It never
+    gets `models`: what it then served would be another model, at the price of this one.
+    """
+    provider = bytes(fields.get("provider", b""))
+    if endpoint.provider == "openrouter":
+        fields.pop("models", None)
+    if provider[:1] != b"{":
+        return
+    del fields["provider"]
+    if endpoint.provider == "openrouter":
+        lists, names = _lists(provider), {name.lower() for name in endpoint.names}
+        ours = [name for name in _Lists.__struct_fields__ if not names.isdisjoint(_small(getattr(lists, name)))]
+        told = {name: raw for name, raw in _object(provider).items() if name not in ours}
+        if told:
+            fields["provider"] = msgspec.Raw(write_fields(told))
+
+
+def _small(names: tuple[str, ...] | None) -> set[str]:
+    return {name.lower() for name in names or ()}
+
+
 def asked(fields: Fields, ask: Ask, model: str = "") -> Ask:
     """What the body's `provider` and `models` ask for, laid under `ask`, which is our own way and so weighs more.
 
     `model` is the one that the request names itself: it is no fallback of its own. Raises InvalidRequest, naming the
     member.
     """
-    try:
-        body = _body(_encode({name: fields[name] for name in ("provider", "models") if name in fields}))
-    except msgspec.DecodeError as error:
-        refuse(error)
+    body = _read(fields)
     wanted = _wanted(body.provider) if body.provider else {}
     wanted["models"] = tuple(name for name in dict.fromkeys(body.models or ()) if name != model)
     unsaid = Ask()
     mine = {name: value for name, value in wanted.items() if getattr(ask, name) == getattr(unsaid, name)}
     return msgspec.structs.replace(ask, **mine)
+
+
+def _read(fields: Fields) -> _Body:
+    try:
+        return _body(_encode({name: fields[name] for name in ("provider", "models") if name in fields}))
+    except msgspec.DecodeError as error:
+        refuse(error)
 
 
 def _wanted(provider: _Provider) -> dict[str, object]:

@@ -28,7 +28,7 @@ SPELLING: Final[dict[str, str]] = {
 }
 """The words of `core.chat` that Anthropic's callers know by another name."""
 
-_KNOWN: Final = frozenset(asked.Body.__struct_fields__) | {"intertie", "cache_control", "diagnostics"}
+_KNOWN: Final = frozenset(asked.Body.__struct_fields__) | {"intertie", "provider", "cache_control", "diagnostics"}
 
 
 class _Edit(msgspec.Struct):

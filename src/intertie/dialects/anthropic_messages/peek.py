@@ -10,6 +10,7 @@ from intertie.core.faults import InvalidRequest
 from intertie.dialects.anthropic_messages.foreign import MARK, without_foreign
 from intertie.dialects.dialect import MOST_TOKENS
 from intertie.dialects.json_body import read_fields, refuse, refuse_variants, write_fields
+from intertie.dialects.openrouter import first_model, take_out, with_preferences
 from intertie.dialects.weight import Weight, weigh
 
 _AFFINITY_BYTES = 256  # what conversations share at their beginning, as much as SGLang's prefix_hash takes
@@ -36,7 +37,7 @@ class _Peek(msgspec.Struct):
 
 _peek = msgspec.json.Decoder(_Peek).decode
 _encode = msgspec.json.Encoder().encode
-_DECIDING = frozenset(field.encode_name for field in msgspec.structs.fields(_Peek))
+_DECIDING = frozenset(("provider", "models", *(field.encode_name for field in msgspec.structs.fields(_Peek))))
 
 
 def peek(operation: Operation, body: bytes, model: str = "") -> Call:
@@ -46,6 +47,8 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
     """
     fields, canonical = read_fields(body)
     refuse_variants(fields, _DECIDING)
+    if "models" in fields:
+        canonical = first_model(fields, canonical)
     try:
         seen = _peek(canonical)
     except msgspec.DecodeError as error:
@@ -53,7 +56,7 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
     _check(seen)
     counts = operation == "count_tokens"
     weight = Weight(0) if counts else weigh(canonical, "anthropic_messages")
-    return Call(
+    call = Call(
         operation=operation,
         model=seen.model,
         body=canonical,
@@ -67,6 +70,7 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
         dialect="anthropic_messages",
         units=weight.units,
     )
+    return with_preferences(call) if "provider" in fields or "models" in fields else call
 
 
 def _check(seen: _Peek) -> None:
@@ -103,10 +107,13 @@ def pass_on(call: Call, endpoint: Endpoint, bound_output: int | None) -> bytes:
     """
     foreign = MARK in call.body
     rename = endpoint.upstream_model != call.model
-    if not (rename or foreign or bound_output is not None or "intertie" in call.fields):
+    ours = "intertie" in call.fields or "provider" in call.fields or "models" in call.fields
+    if not (rename or foreign or bound_output is not None or ours):
         return call.body
     fields: Fields = dict(call.fields)
-    fields.pop("intertie", None)
+    if ours:
+        fields.pop("intertie", None)
+        take_out(fields, endpoint)
     if rename:
         fields["model"] = msgspec.Raw(_encode(endpoint.upstream_model))
     if bound_output is not None:

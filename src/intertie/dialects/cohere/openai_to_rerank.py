@@ -14,7 +14,7 @@ from intertie.dialects.dialect import Cannot, Conversion
 from intertie.dialects.json_body import refuse, write_fields
 
 _PASSED = ("query", "top_n", "max_tokens_per_doc", "priority")
-_SAID = frozenset((*_PASSED, "model", "documents", "return_documents", "user", "intertie"))
+_SAID = frozenset((*_PASSED, "model", "documents", "return_documents", "user", "intertie", "provider"))
 """Fields that have a place, or need none: `user` is a hint to the provider."""
 
 _NULL = b"null"

@@ -10,7 +10,7 @@ from intertie.core.faults import InvalidRequest, Unsupported
 from intertie.dialects.dialect import Cannot
 from intertie.dialects.json_body import refuse
 
-_SAID = frozenset(("model", "input", "dimensions", "encoding_format", "user", "intertie"))
+_SAID = frozenset(("model", "input", "dimensions", "encoding_format", "user", "intertie", "provider"))
 """Fields that have a place, or need none: `user` is a hint to the provider."""
 
 

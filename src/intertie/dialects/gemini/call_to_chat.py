@@ -95,6 +95,7 @@ class _Request(msgspec.Struct, rename="camel"):
     store: bool | None = None
     model: str | None = None
     intertie: msgspec.Raw = ABSENT
+    provider: msgspec.Raw = ABSENT
 
 
 _request = msgspec.json.Decoder(_Request, strict=False).decode

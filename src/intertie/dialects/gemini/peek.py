@@ -17,6 +17,7 @@ from intertie.core.faults import InvalidRequest, NotFound
 from intertie.dialects.dialect import MOST_TOKENS
 from intertie.dialects.gemini.spelling import ABSENT, camel, given, one_spelling
 from intertie.dialects.json_body import read_fields, refuse, write_fields
+from intertie.dialects.openrouter import take_out, with_preferences
 
 _BYTES_PER_TOKEN = 4  # the field's rule of thumb for English; the upstream's count settles the bill
 _AFFINITY_BYTES = 256  # what conversations share at their beginning, as much as SGLang's prefix_hash takes
@@ -66,7 +67,7 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
         raise InvalidRequest(message, code="invalid_value", param="model")
     limits = _read_limits(told.get(_CONFIG, ABSENT))
     shared = seen.cached_content.encode() if seen.cached_content else _prompt(operation, told)
-    return Call(
+    call = Call(
         operation=operation,
         model=name,
         body=canonical,
@@ -80,6 +81,7 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
         ask=seen.intertie or NO_ASK,
         dialect="gemini",
     )
+    return with_preferences(call) if "provider" in fields or "models" in fields else call
 
 
 def _asked(tail: str) -> tuple[str, Operation, bool]:
@@ -140,9 +142,10 @@ def pass_on(call: Call, endpoint: Endpoint, bound_output: int | None) -> bytes:
     for them too. Vertex knows no `generateContentRequest`: what is in it stands at the top there.
     """
     spelled = {camel(name): name for name in call.fields}
-    if bound_output is None and spelled.keys().isdisjoint(("intertie", "model", _WHOLE)):
+    if bound_output is None and spelled.keys().isdisjoint(("intertie", "model", "provider", _WHOLE)):
         return call.body
     fields = {name: raw for name, raw in call.fields.items() if camel(name) not in ("intertie", "model")}
+    take_out(fields, endpoint)
     if bound_output is not None:
         name = spelled.get(_CONFIG, _CONFIG)
         fields[name] = _with(fields.get(name, ABSENT), "maxOutputTokens", b"%d" % bound_output)

@@ -100,7 +100,7 @@ class _Body(msgspec.Struct):
 
 _body = msgspec.json.Decoder(_Body).decode
 _KNOWN = frozenset(_Body.__struct_fields__) | {
-    "model", "stream", "stream_options", "usage", "intertie", "provider", "models", "prompt_cache_options",
+    "model", "stream", "stream_options", "usage", "intertie", "provider", "prompt_cache_options",
     "prompt_cache_retention",
 }  # fmt: skip
 _SPELLING = {

@@ -10,6 +10,7 @@ from intertie.core.faults import InvalidRequest
 from intertie.core.usage import Usage
 from intertie.dialects.dialect import MOST_TOKENS
 from intertie.dialects.json_body import read_fields, refuse, refuse_variants, write_fields
+from intertie.dialects.openrouter import first_model, take_out, with_preferences
 from intertie.dialects.quirks import adapt
 from intertie.dialects.weight import BYTES_PER_TOKEN, Weight, weigh_chat
 
@@ -47,7 +48,7 @@ _CONTENT: dict[Operation, str] = {"chat": "messages", "completions": "prompt", "
 _OPENERS = {"messages": b"[", "prompt": b'["', "input": b'["'}
 _TRUE = msgspec.Raw(b"true")
 _PEEKED = frozenset(field.encode_name for field in msgspec.structs.fields(_Peek))
-_DECIDING = _PEEKED.union(_CONTENT.values())
+_DECIDING = _PEEKED.union(_CONTENT.values(), ("provider", "models"))
 _LARGE = 4_096  # bytes; above, it pays to leave the content out before looking at the rest once more
 
 
@@ -55,6 +56,8 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
     """Understand a request body, which names the model itself. Raises InvalidRequest, naming the field."""
     fields, canonical = read_fields(body)
     refuse_variants(fields, _DECIDING)
+    if "models" in fields:
+        canonical = first_model(fields, canonical)
     try:
         seen = _peek(canonical if len(canonical) < _LARGE else _small(fields))
     except msgspec.DecodeError as error:
@@ -66,7 +69,7 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
     if seen.stream and operation == "embeddings":
         raise InvalidRequest("Embeddings cannot be streamed.", code="unsupported_parameter", param="stream")
     weight = weigh_chat(canonical, content) if operation == "chat" else Weight(len(canonical) // BYTES_PER_TOKEN + 1)
-    return Call(
+    call = Call(
         operation=operation,
         model=seen.model,
         body=canonical,
@@ -80,6 +83,7 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
         affinity=_affinity(seen.prompt_cache_key, content),
         ask=seen.intertie or NO_ASK,
     )
+    return with_preferences(call) if "provider" in fields or "models" in fields else call
 
 
 def _in_tier(units: Usage, tier: str) -> Usage:
@@ -157,10 +161,13 @@ def pass_on(call: Call, endpoint: Endpoint, bound_output: int | None) -> bytes:
     model = endpoint.upstream_model
     rename = model != call.model
     ask_usage = call.stream and not call.wants_usage
-    if not (rename or ask_usage or bound_output is not None or "intertie" in call.fields or endpoint.quirks):
+    ours = "intertie" in call.fields or "provider" in call.fields or "models" in call.fields
+    if not (rename or ask_usage or bound_output is not None or ours or endpoint.quirks):
         return call.body
     fields: Fields = dict(call.fields)
-    fields.pop("intertie", None)
+    if ours:
+        fields.pop("intertie", None)
+        take_out(fields, endpoint)
     if rename:
         fields["model"] = msgspec.Raw(_encode(model))
     if ask_usage:

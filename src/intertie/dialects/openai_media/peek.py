@@ -17,6 +17,7 @@ from intertie.dialects.openai_media.asked import (
     missing,
 )
 from intertie.dialects.openai_media.multipart import with_model
+from intertie.dialects.openrouter import first_model, take_out, with_preferences
 from intertie.dialects.weight import BYTES_PER_TOKEN
 
 _LONGEST_NAME = 256
@@ -37,12 +38,15 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
     if shape is None:
         bad("", f"A {operation} takes a form: content-type must be multipart/form-data.", "unsupported_media_type")
     fields, canonical = read_fields(body)
-    refuse_variants(fields, deciding(shape))
+    refuse_variants(fields, deciding(shape) | {"provider", "models"})
+    if "models" in fields:
+        canonical = first_model(fields, canonical)
     try:
         asked = msgspec.json.decode(canonical, type=shape)
     except msgspec.DecodeError as error:
         refuse(error)
-    return to_call(operation, asked, asked.worth(), canonical, fields)
+    call = to_call(operation, asked, asked.worth(), canonical, fields)
+    return with_preferences(call) if "provider" in fields or "models" in fields else call
 
 
 def to_call(operation: Operation, asked: Asked, worth: Worth, body: bytes, fields: Fields) -> Call:
@@ -81,8 +85,11 @@ def pass_on(call: Call, endpoint: Endpoint, bound_output: int | None = None) -> 
     model = endpoint.upstream_model
     if not call.fields:  # a form
         return call.body if model == call.model else with_model(call.body, call.content_type, model)
-    if model == call.model and "model" in call.fields and "intertie" not in call.fields:
+    ours = "intertie" in call.fields or "provider" in call.fields or "models" in call.fields
+    if model == call.model and "model" in call.fields and not ours:
         return call.body
-    fields: Fields = {name: value for name, value in call.fields.items() if name != "intertie"}
+    fields: Fields = dict(call.fields)
+    fields.pop("intertie", None)
+    take_out(fields, endpoint)
     fields["model"] = msgspec.Raw(_encode(model))
     return write_fields(fields)

@@ -91,6 +91,7 @@ class _Body(msgspec.Struct):
     conversation: msgspec.Raw = _ABSENT
     truncation: Literal["auto", "disabled"] | None = None
     intertie: msgspec.Raw = _ABSENT
+    provider: msgspec.Raw = _ABSENT
 
 
 _body = msgspec.json.Decoder(_Body)

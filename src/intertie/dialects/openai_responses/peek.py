@@ -9,6 +9,7 @@ from intertie.core.endpoint import Endpoint, Operation
 from intertie.core.faults import InvalidRequest, Unsupported
 from intertie.dialects.dialect import MOST_TOKENS
 from intertie.dialects.json_body import read_fields, refuse, refuse_variants, write_fields
+from intertie.dialects.openrouter import first_model, take_out, with_preferences
 from intertie.dialects.quirks import adapt
 from intertie.dialects.weight import weigh
 
@@ -30,7 +31,7 @@ class _Peek(msgspec.Struct):
 _peek = msgspec.json.Decoder(_Peek).decode
 _encode = msgspec.json.Encoder().encode
 _PEEKED = frozenset(field.encode_name for field in msgspec.structs.fields(_Peek))
-_DECIDING = _PEEKED | {"input", "instructions"}
+_DECIDING = _PEEKED | {"input", "instructions", "provider", "models"}
 _LARGE = 4_096  # bytes; above, it pays to leave the content out before looking at the rest once more
 _OTHER_INPUTS = ("previous_response_id", "prompt", "conversation")
 
@@ -39,6 +40,8 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
     """Understand a request body, which names the model itself. Raises InvalidRequest, naming the field."""
     fields, canonical = read_fields(body)
     refuse_variants(fields, _DECIDING)
+    if "models" in fields:
+        canonical = first_model(fields, canonical)
     try:
         seen = _peek(canonical if len(canonical) < _LARGE else _small(fields))
     except msgspec.DecodeError as error:
@@ -52,7 +55,7 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
         raise InvalidRequest(message, code="invalid_value", param="max_output_tokens")
     shared = seen.prompt_cache_key.encode() if seen.prompt_cache_key else content[:_AFFINITY_BYTES]
     weight = weigh(canonical, "openai_responses")
-    return Call(
+    call = Call(
         operation=operation,
         model=seen.model,
         body=canonical,
@@ -66,6 +69,7 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
         dialect="openai_responses",
         units=weight.units,
     )
+    return with_preferences(call) if "provider" in fields or "models" in fields else call
 
 
 def _small(fields: Fields) -> bytes:
@@ -101,11 +105,14 @@ def pass_on(call: Call, endpoint: Endpoint, bound_output: int | None) -> bytes:
         message = "'background' cannot be passed on: what an endpoint answers later cannot be metered."
         raise Unsupported(message, param="background")
     rename = endpoint.upstream_model != call.model
+    ours = "intertie" in call.fields or "provider" in call.fields or "models" in call.fields
     stores = _given(call.fields, "store") != b"false"
-    if not (rename or stores or bound_output is not None or "intertie" in call.fields or endpoint.quirks):
+    if not (rename or stores or bound_output is not None or ours or endpoint.quirks):
         return call.body
     fields: Fields = dict(call.fields)
-    fields.pop("intertie", None)
+    if ours:
+        fields.pop("intertie", None)
+        take_out(fields, endpoint)
     if rename:
         fields["model"] = msgspec.Raw(_encode(endpoint.upstream_model))
     if stores:
