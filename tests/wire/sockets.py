@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 
 from serving import Caller, Serving
 
-from intertie.config.snapshot import ServerLimits
+from intertie.config.snapshot import ServerLimits, SocketLimits
 from intertie.core.faults import Fault
 from intertie.wire.frames import CLOSE, FrameReader, Message, frame, read_close
 from intertie.wire.server import Reply, Request
 from intertie.wire.upgrade import is_asked, offered, welcome
-from intertie.wire.websocket import SocketLimits, WebSocket
+from intertie.wire.websocket import WebSocket
 
 HELLO = (
     b"GET /socket HTTP/1.1\r\nhost: gateway\r\nconnection: keep-alive, Upgrade\r\nupgrade: WebSocket\r\n"

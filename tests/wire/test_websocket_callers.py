@@ -6,11 +6,10 @@ import pytest
 from serving import Serve, status_of, until
 from sockets import ACCEPT, HELLO, RawSocket, Sockets, opened
 
-from intertie.config.snapshot import ServerLimits
+from intertie.config.snapshot import ServerLimits, SocketLimits
 from intertie.core.faults import Unauthenticated
 from intertie.wire.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Message, close_data, frame
 from intertie.wire.server import Request
-from intertie.wire.websocket import SocketLimits
 
 KEY = b"\x01\x02\x03\x04"
 

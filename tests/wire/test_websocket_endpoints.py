@@ -10,12 +10,12 @@ from fake_upstream import Step, Upstream, Visit, hangs, says
 from reaching import Reach
 from serving import until
 
-from intertie.config.snapshot import UpstreamLimits
+from intertie.config.snapshot import SocketLimits, UpstreamLimits
 from intertie.core.faults import ConnectFailed, Fault, FirstByteLate, UpstreamBusy, UpstreamGarbled, UpstreamRefused
 from intertie.wire.frames import BINARY, TEXT, FrameReader, Message, frame
 from intertie.wire.pool import Pool
 from intertie.wire.upgrade import open_socket
-from intertie.wire.websocket import Hearing, SocketLimits, WebSocket
+from intertie.wire.websocket import Hearing, WebSocket
 
 HEAD = b"GET /v1/realtime?model=m HTTP/1.1\r\nhost: up\r\n"
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

@@ -16,7 +16,14 @@ import msgspec
 from intertie.config.fields import Field, fields_of, nearest
 from intertie.config.forms import COUNT, NAME, NOT_NEGATIVE, PORT, POSITIVE_COUNT, SECRET, SHARE, WEB_ADDRESS
 from intertie.config.references import secret
-from intertie.config.snapshot import BreakerPolicy, ResponsePolicy, RetryPolicy, ServerLimits, UpstreamLimits
+from intertie.config.snapshot import (
+    BreakerPolicy,
+    ResponsePolicy,
+    RetryPolicy,
+    ServerLimits,
+    SocketLimits,
+    UpstreamLimits,
+)
 from intertie.config.wishes import Document
 from intertie.core.faults import ConfigFault, ConfigFaults
 
@@ -75,6 +82,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_requests: Annotated[bool, "Write one line of JSON per request to standard output."] = True
     record_plans: Annotated[bool, "Keep each plan in the ledger, for `route explain`."] = True
     server: ServerLimits = ServerLimits()
+    websocket: SocketLimits = SocketLimits()
     upstream: UpstreamLimits = UpstreamLimits()
     retry: RetryPolicy = RetryPolicy()
     breaker: BreakerPolicy = BreakerPolicy()

@@ -42,6 +42,16 @@ class ServerLimits(msgspec.Struct, frozen=True):
     write_stall_s: Annotated[float, "Seconds a caller may not read before it is let go."] = 60.0
 
 
+class SocketLimits(msgspec.Struct, frozen=True):
+    """What a WebSocket may be, a caller's or one to an endpoint. Bytes and seconds."""
+
+    max_message_bytes: Annotated[int, "Most bytes of a message."] = 16 * 1024 * 1024
+    ping_s: Annotated[float, "Seconds of silence after which it is asked whether anybody is there."] = 20.0
+    stall_s: Annotated[float, "Seconds the other side may not read before it is let go."] = 60.0
+    idle_s: Annotated[float, "Seconds without a message after which a caller is let go."] = 900.0
+    age_s: Annotated[float, "Seconds a caller's socket may last."] = 3_600.0
+
+
 class UpstreamLimits(msgspec.Struct, frozen=True):
     """How long an endpoint may take, in seconds, and how much it may answer, in bytes."""
 
@@ -105,6 +115,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     max_in_flight: int = 4_096
     default_max_output: int = 4_096
     server: ServerLimits = ServerLimits()
+    websocket: SocketLimits = SocketLimits()
     upstream: UpstreamLimits = UpstreamLimits()
     retry: RetryPolicy = RetryPolicy()
     breaker: BreakerPolicy = BreakerPolicy()

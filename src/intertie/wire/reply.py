@@ -10,10 +10,10 @@ from typing import Final, Protocol
 
 import msgspec
 
-from intertie.config.snapshot import ServerLimits
+from intertie.config.snapshot import ServerLimits, SocketLimits
 from intertie.core.faults import Draining, Fault, InvalidRequest
 from intertie.wire.framing import BODILESS, status_line
-from intertie.wire.websocket import SocketLimits, WebSocket
+from intertie.wire.websocket import WebSocket
 
 Rendered = tuple[int, bytes, bytes]
 """Status, header lines (each ending in CRLF), body."""

@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from hashlib import sha1
 from typing import Final
 
+from intertie.config.snapshot import SocketLimits
 from intertie.core.answers import fault_of
 from intertie.core.faults import InvalidRequest, UpstreamGarbled
 from intertie.wire.pool import Pool
 from intertie.wire.relay import Collect
 from intertie.wire.reply import Request
-from intertie.wire.websocket import SocketLimits, WebSocket
+from intertie.wire.websocket import WebSocket
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _MAX_REFUSAL: Final = 64 * 1024

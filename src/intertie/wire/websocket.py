@@ -9,8 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, Protocol
 
-import msgspec
-
+from intertie.config.snapshot import SocketLimits
 from intertie.wire.frames import (
     BINARY,
     CLOSE,
@@ -32,18 +31,6 @@ CLOSING_S: Final = 2.0  # how long a peer has to answer a close frame
 DRAIN: Final = "drain"
 AGE: Final = "age"
 IDLE: Final = "idle"
-
-
-class SocketLimits(msgspec.Struct, frozen=True):
-    """Bytes and seconds: the longest message, how long a peer may be silent before it is pinged, may not read, may send
-    and be sent no message, and how old a socket becomes.
-    """
-
-    max_message_bytes: int = 16 * 1024 * 1024
-    ping_s: float = 20.0
-    stall_s: float = 60.0
-    idle_s: float = 900.0
-    age_s: float = 3_600.0
 
 
 class Ear(Protocol):
