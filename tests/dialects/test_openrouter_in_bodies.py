@@ -18,7 +18,7 @@ CASES: list[tuple[Dialect, Operation, dict[str, Any]]] = [
     ("openai_chat", "completions", {"model": "m", "prompt": "Hello"}),
     ("openai_chat", "embeddings", {"model": "m", "input": "Hello"}),
     ("openai_chat", "rerank", {"model": "m", "query": "q", "documents": ["a"]}),
-    ("openai_responses", "chat", {"model": "m", "input": "Hello"}),
+    ("openai_responses", "chat", {"model": "m", "input": "Hello", "store": False}),
     ("anthropic_messages", "chat", {"model": "m", "messages": HELLO, "max_tokens": 5}),
     ("gemini", "chat", {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}),
 ]
@@ -88,6 +88,7 @@ def test_without_a_model_the_first_of_the_list_is_it(
     call = peek(dialect, operation, {**bare, "models": ["m", "n"]})
     assert (call.model, call.ask.models) == ("m", ("n",))
     assert passed(call, endpoint(dialect)) == body
+    nothing: list[str] | None
     for nothing in ([], None):
         with pytest.raises(InvalidRequest) as caught:
             peek(dialect, operation, {**bare, "models": nothing})
