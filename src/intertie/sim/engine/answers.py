@@ -112,9 +112,8 @@ class StreamAnswer(TextAnswer):
         """Send the token, with what comes before the first and after the last."""
         form, index, at = self._form, generation.index, generation.produced - 1
         output = self.outputs[index]
-        chunk = form.token(index, output, at)
-        if at == 0:
-            chunk = form.opening(index, output, self.spent) + chunk
+        chunk = form.opening(index, output, self.spent) if at == 0 else b""
+        chunk += form.token(index, output, at)
         if generation.done:
             chunk += form.closing(index, output)
         if self.ends_with(generation):

@@ -13,7 +13,7 @@ from intertie.sim.engine.text import OPENING, lots_for, natural_length, prose, t
 
 Finish: TypeAlias = Literal["stop", "length", "tool_calls"]
 
-THOUGHTS = "Let me think about it in simulation."
+_THOUGHTS = "Let me think about it in simulation."
 
 
 class Piece(NamedTuple):
@@ -25,7 +25,10 @@ class Piece(NamedTuple):
 
 
 class Block(NamedTuple):
-    """A part of an answer: thoughts, words, or the call of a tool with its id, name and arguments (`text`)."""
+    """A part of an answer: thoughts, words, or the call of a tool with its name and arguments (`text`).
+
+    `id` is what the ids of calls and thoughts end with; dialects put something before it.
+    """
 
     kind: Literal["thoughts", "words", "call"]
     text: str
@@ -92,7 +95,7 @@ def plan_output(request: GenerationRequest, prompt: bytes, choice: int, room: in
     seed = b"" if request.seed is None else b"%d" % request.seed
     lots = lots_for(request.model.encode(), prompt, seed, b"%d" % choice)
     limit = room if request.max_tokens is None else min(room, request.max_tokens)
-    blocks = [Block("thoughts", prose(lots, request.thoughts, THOUGHTS))] if request.thoughts else []
+    blocks = [_thoughts(request.thoughts, lots)] if request.thoughts else []
     if request.tools:
         return Output(blocks + [_call(tool, lots) for tool in request.tools], limit, "tool_calls")
     if request.schema is not None:
@@ -115,6 +118,10 @@ def _stopped(text: str, stops: tuple[str, ...]) -> tuple[str, str]:
     return text[:at], stop
 
 
+def _thoughts(tokens: int, lots: random.Random) -> Block:
+    return Block("thoughts", prose(lots, tokens, _THOUGHTS), f"{lots.getrandbits(96):024x}")
+
+
 def _call(tool: Tool, lots: random.Random) -> Block:
     arguments = json_for(tool.parameters or Schema(type="object", properties={}), lots)
-    return Block("call", arguments, f"call_{lots.getrandbits(96):024x}", tool.name)
+    return Block("call", arguments, f"{lots.getrandbits(96):024x}", tool.name)

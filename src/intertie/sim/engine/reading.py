@@ -4,7 +4,7 @@ Written apart from `intertie.dialects`, as all of the engine is: what both under
 """
 
 import re
-from typing import Literal, TypeAlias, TypeVar
+from typing import Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 
@@ -12,6 +12,8 @@ Path: TypeAlias = tuple[str | int, ...]
 """From the top of a body to a place in it: names of fields, and numbers of list items."""
 
 Kind: TypeAlias = Literal["json", "missing", "unknown", "wrong"]
+
+ABSENT: Final = msgspec.Raw()
 
 _T = TypeVar("_T")
 
@@ -40,6 +42,11 @@ class Complaint(Exception):
     def bracketed(self) -> str:
         """The place as `messages[0].content`."""
         return bracketed(self.path)
+
+
+def is_given(raw: msgspec.Raw) -> bool:
+    """Whether a value that was left as it is was given."""
+    return bytes(raw) not in (b"", b"null")
 
 
 def bracketed(path: Path) -> str:

@@ -132,7 +132,7 @@ class SimulatedEngine:
         """One request for a model's work, from its bytes to its line in the journal."""
         self._count += 1
         caller_id = request.headers.get(b"x-request-id", b"").decode("latin-1")
-        answer_id = f"{operation.kind}-sim{self._life:x}-{self._count:x}"
+        answer_id = f"{operation.kind}sim{self._life:x}-{self._count:x}"
         entry = Entry(answer_id, self._clock.wall(), request_id=caller_id, path=request.path.decode())
         name = caller_id or answer_id
         delivery = Delivery(reply, self._path, self._clock, operation.speech, name, SERVER_LINE)

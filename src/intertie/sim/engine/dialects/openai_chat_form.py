@@ -88,7 +88,7 @@ class ChatForm(AnswerForm):
         number = piece.block - sum(one.kind != "call" for one in output.blocks[: piece.block])
         if piece.opens:
             function: Form = {"name": block.name, "arguments": ""}
-            return {"index": number, "function": function, "id": block.id, "type": "function"}
+            return {"index": number, "function": function, "id": f"call_{block.id}", "type": "function"}
         return {"index": number, "function": {"arguments": piece.text}}
 
     def _chance(self, index: int, output: Output, at: int) -> object:
@@ -114,7 +114,7 @@ class ChatForm(AnswerForm):
         if thoughts and self._tells_thoughts:
             message["reasoning"] = thoughts
         calls = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.text}}
+            {"id": f"call_{call.id}", "type": "function", "function": {"name": call.name, "arguments": call.text}}
             for call in output.calls
         ]
         return message | {"tool_calls": calls} if calls else message
