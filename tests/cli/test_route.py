@@ -1,6 +1,7 @@
 """`intertie route explain`: the recorded choice, and the choice that other weights would have made."""
 
-from stand import Stand, admitted, settled
+import msgspec
+from stand import CONFIG, PLAN, Stand, admitted, settled
 
 from intertie.core.usage import Usage
 
@@ -64,6 +65,62 @@ def test_it_all_as_json(stand: Stand) -> None:
     assert again["weights"] == {
         "ttft": 0.0, "cost": 1.0, "affinity": 0.0, "capacity": 0.0, "proximity": 0.0, "carbon": 0.0,
     }  # fmt: skip
+
+
+def test_the_choice_among_others(stand: Stand) -> None:
+    stand.write(admitted(1, AT), settled(1, AT))
+    for words, went, told in (
+        (("--only", "IAD"), "qwen-iad", "Not considered: qwen-fra (only: iad wanted)."),
+        (("--ignore", "qwen-fra,x"), "qwen-iad", "Not considered: qwen-fra (ignore: qwen-fra not wanted)."),
+        (
+            ("--order", "iad"),
+            "qwen-iad",
+            "Not considered: qwen-fra (order: kept for when those asked for before it fail).",
+        ),
+        (("--order", "x,fra", "--weights", "cost=1,ttft=0"), "qwen-fra", "qwen-iad (order: kept"),
+        (("--no-retention",), "qwen-fra", "Candidates"),
+        (("--max-price", "prompt=.1,completion=.4"), "qwen-fra", "qwen-iad (max price: its list price is not known)"),
+    ):
+        said = explained(stand, *words)
+        assert told in said
+        again = stand.run("route", "explain", "req_w1_1", *words, "--json").told["replay"]
+        assert again["chosen"] == went
+    assert "With only iad, no retention" in explained(stand, "--only", "iad", "--no-retention")
+
+
+def test_what_cannot_be_chosen_among_others_is_told(stand: Stand) -> None:
+    stand.write(admitted(1, AT), settled(1, AT))
+    for words, complaint in (
+        (("--only", "nobody"), "nothing that was judged then is left: only: nobody wanted"),
+        (("--max-price", "image=5"), "--max-price: expected prompt=.5,completion=2,request=.01, found 'image=5'"),
+        (("--max-price", "prompt=cheap"), "not an amount of dollars"),
+    ):
+        said = stand.run("route", "explain", "req_w1_1", *words)
+        assert said.code == 2 and complaint in said.err, words
+    stand.configure(CONFIG.replace("id: qwen-iad", "id: qwen-ash"))
+    said = stand.run("route", "explain", "req_w1_1", "--only", "iad")
+    assert said.code == 2 and "what qwen-iad is called is not known" in said.err
+
+
+def test_what_is_not_known_is_a_dash_and_never_zero(stand: Stand) -> None:
+    free, unknown = PLAN.candidates
+    free = msgspec.structs.replace(free, cost_nano=0, utilities=(0.9, 1.0, 0.0, 1.0, 1.0, 0.5))
+    for nothing in (None, 0):  # 0 in plans from before unknown was told apart
+        unknown = msgspec.structs.replace(unknown, cost_nano=nothing, gco2=nothing, utilities=(0.5,) + (0.0,) * 5)
+        plan = msgspec.structs.replace(PLAN, candidates=(free, unknown))
+        number = 1 if nothing is None else 2
+        stand.write(admitted(number, AT), settled(number, AT, plan=msgspec.msgpack.encode(plan)))
+        said = stand.run("route", "explain", f"req_w1_{number}")
+        assert " 0.00 " in said.out and " - " in said.out
+        told = stand.run("route", "explain", f"req_w1_{number}", "--json").told["plan"]["candidates"]
+        assert [(one["cost_usd"], one["gco2"]) for one in told] == [("0.00", 0.02), (None, None)]
+
+
+def test_a_plan_from_before_reasons_had_codes_is_read(stand: Stand) -> None:
+    order, objective, weights, candidates, dropped, *rest = msgspec.msgpack.decode(msgspec.msgpack.encode(PLAN))
+    old = [order, objective, weights, candidates, [group[:2] for group in dropped], *rest]
+    stand.write(admitted(1, AT), settled(1, AT, plan=msgspec.msgpack.encode(old)))
+    assert "Not considered: qwen-sin (residency: EU wanted)." in explained(stand, "--weights", "cost=1")
 
 
 def test_a_failover_is_told(stand: Stand) -> None:

@@ -1,22 +1,29 @@
-"""`intertie route explain`: who asked, where a request ran and why, and where it would have run with other weights."""
+"""`intertie route explain`: who asked, where a request ran and why, and where it would have run with other wishes."""
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import msgspec
 import uvloop
+from cyclopts import Parameter
 
 from intertie.cli.moments import iso, shown
 from intertie.cli.screen import Json, complain, emit, out, show_table
 from intertie.cli.stored import Gateway, On, compiled, opened, unknown
 from intertie.cli.units import units_told, units_used
 from intertie.config.settings import Settings
+from intertie.config.snapshot import Snapshot
+from intertie.core.call import Ask, MaxPrice
 from intertie.core.clock import SystemClock
 from intertie.core.faults import InvalidRequest, NotFound, StoreFault
 from intertie.core.ids import parse_request_id, request_id
 from intertie.core.money import show_usd
 from intertie.core.plan import AXES, Candidate, Objective, Plan, unpack
 from intertie.policy.routing.explain import describe, sentences
+from intertie.policy.routing.placement import NO_PLACEMENT, Placement, placement_of
 from intertie.policy.routing.replay import replay
+from intertie.policy.routing.table import Row, build_table
 from intertie.store import reports
 from intertie.store.reports import RequestRow
 
@@ -25,11 +32,48 @@ _COLUMNS = ("", "endpoint", "site", "ms", "$", "g CO2", *AXES, "score")
 _ARRIVES = "a request is in the ledger within about a second of its answer"
 
 
-def explain(request: str, *, weights: str = "", objective: str = "", json: Json = False, on: On = None) -> int:
-    """Tell who asked, where the request ran and why; and what other weights or another objective would have chosen.
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What a request may say of endpoints: names of endpoints, sites or providers, their price, what they keep."""
 
-    The choice is replayed from the candidates as they were judged when the request came. Exit code 1 if it is to be
-    replayed and no plan was recorded (`record_plans`).
+    only: str = ""
+    """Replay with none but these, by name of endpoint, site or provider as configured now: groq,hall."""
+    ignore: str = ""
+    """Replay without these."""
+    order: str = ""
+    """Replay with these tried first, in this order."""
+    no_retention: Annotated[bool, Parameter(negative="")] = False
+    """Replay with none that may keep what it is sent."""
+    max_price: str = ""
+    """Replay with none that asks more, in dollars per million tokens or per request: prompt=.5,completion=2."""
+
+    def placement(self, model: str) -> Placement:
+        """The same in the words of the choice. Raises InvalidRequest, naming the flag."""
+        ask = Ask(
+            only=_words(self.only),
+            ignore=_words(self.ignore),
+            order=_words(self.order),
+            no_retention=self.no_retention,
+            max_price=_max_price(self.max_price) if self.max_price else None,
+        )
+        return placement_of(ask, model) or NO_PLACEMENT
+
+    def told(self) -> list[str]:
+        """What of it was asked for, in words."""
+        named = [f"{name} {text}" for name in ("only", "ignore", "order", "max_price") if (text := getattr(self, name))]
+        return [one.replace("_", " ") for one in named] + ["no retention"] * self.no_retention
+
+
+At = Annotated[Places | None, Parameter(name="*")]
+
+
+def explain(
+    request: str, *, weights: str = "", objective: str = "", places: At = None, json: Json = False, on: On = None
+) -> int:
+    """Tell who asked, where the request ran and why; and what other wishes would have chosen.
+
+    The choice is replayed from the candidates as they were judged when the request came: who was excluded then is not
+    among them. Exit code 1 if it is to be replayed and no plan was recorded (`record_plans`).
 
     Parameters
     ----------
@@ -42,13 +86,14 @@ def explain(request: str, *, weights: str = "", objective: str = "", json: Json 
     json
         Print one JSON object: `request`, `plan`, `replay`. Costs are exact decimal dollars, as text.
     """
-    gateway = on or Gateway()
+    gateway, asked = on or Gateway(), places or Places()
     if weights and objective:
         raise InvalidRequest("--weights and --objective exclude each other")
-    wanted = _weights(weights) if weights else _objective(gateway, objective) if objective else None
+    wished = [*filter(None, (weights, objective and f"objective {objective}")), *asked.told()]
+    wanted = _objective(gateway, objective) if objective else _weights(weights) if weights else {}
     row = uvloop.run(_row(gateway.settings(), request))
     plan = _plan(row)
-    again = replay(plan, wanted) if plan is not None and wanted is not None else None
+    again = _again(gateway, row, plan, wanted, asked) if plan is not None and wished else None
     if json:
         emit({"request": _row_told(row), "plan": plan and _plan_told(plan), "replay": again and _plan_told(again)})
     else:
@@ -56,11 +101,42 @@ def explain(request: str, *, weights: str = "", objective: str = "", json: Json 
         if plan is not None:
             _show_plan(plan, f"Candidates, objective {plan.objective}", row.endpoint)
         if plan is not None and again is not None:
-            _show_replay(plan, again, weights or f"objective {objective}")
-    if wanted is not None and plan is None:
+            _show_replay(plan, again, ", ".join(wished))
+    if wished and plan is None:
         complain("nothing can be replayed: no plan was recorded (setting `record_plans`)")
         return 1
     return 0
+
+
+def _again(
+    gateway: Gateway, row: RequestRow, plan: Plan, wanted: Mapping[str, float] | Objective, places: Places
+) -> Plan:
+    placement = places.placement(row.model)
+    if placement == NO_PLACEMENT:
+        return replay(plan, wanted)
+    rows = _rows(_snapshot(gateway))
+    gone = [candidate.endpoint for candidate in plan.candidates if candidate.endpoint not in rows]
+    if gone:
+        raise InvalidRequest(f"what {', '.join(gone)} is called is not known: the configuration no longer has it")
+    return replay(plan, wanted, placement, rows)
+
+
+def _rows(snapshot: Snapshot) -> dict[str, Row]:
+    """What the choice knows of each endpoint."""
+    tables = [build_table(snapshot, model) for model in {endpoint.model for endpoint in snapshot.endpoints.values()}]
+    return {row.id: row for table in tables for offer in table.offers.values() for row in offer.rows}
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _max_price(text: str) -> MaxPrice:
+    pairs = [part.partition("=") for part in text.split(",")]
+    amounts = {name.strip(): amount.strip() for name, _, amount in pairs}
+    if amounts.keys() - set(MaxPrice.__struct_fields__):
+        raise InvalidRequest(f"--max-price: expected prompt=.5,completion=2,request=.01, found {text!r}")
+    return MaxPrice(**amounts)
 
 
 def _weights(text: str) -> dict[str, float]:
@@ -77,11 +153,15 @@ def _weights(text: str) -> dict[str, float]:
 
 
 def _objective(gateway: Gateway, name: str) -> Objective:
-    settings, document = gateway.configured()
-    known = compiled(document, settings, SystemClock.wall()).objectives
+    known = _snapshot(gateway).objectives
     if name not in known:
         raise unknown("--objective", name, known)
     return known[name]
+
+
+def _snapshot(gateway: Gateway) -> Snapshot:
+    settings, document = gateway.configured()
+    return compiled(document, settings, SystemClock.wall())
 
 
 async def _row(settings: Settings, request: str) -> RequestRow:

@@ -50,7 +50,8 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.order)
 
 
-NOWHERE_ELSE = Placement()
+NO_PLACEMENT = Placement()
+"""Nothing is said."""
 
 
 def placement_of(ask: Ask, model: str) -> Placement | None:
@@ -64,7 +65,7 @@ def placement_of(ask: Ask, model: str) -> Placement | None:
         max_price=_caps(ask.max_price),
         models=tuple(name for name in dict.fromkeys(ask.models) if name != model),
     )
-    return None if wanted == NOWHERE_ELSE else wanted
+    return None if wanted == NO_PLACEMENT else wanted
 
 
 def _small(names: Sequence[str]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import msgspec
 from intertie.core.faults import InvalidRequest
 from intertie.core.plan import AXES, Candidate, Dropped, Objective, Plan, Weights
 from intertie.policy.routing.explain import sentences
-from intertie.policy.routing.placement import Placement
+from intertie.policy.routing.placement import NO_PLACEMENT, Placement
 from intertie.policy.routing.reasons import ORDERED, Why
 from intertie.policy.routing.score import DEAR, LATE, QUEUED, behind, latency_utility, relaxed
 from intertie.policy.routing.table import Row
@@ -21,7 +21,6 @@ from intertie.policy.routing.weights import blend
 
 _LIMITS = ("limit", "queue")
 _WITHIN = ("order", *_LIMITS)
-_FREE = Placement()
 _NO_ROWS: Mapping[str, Row] = {}
 
 
@@ -34,7 +33,7 @@ class _Stand(NamedTuple):
 def replay(
     plan: Plan,
     wanted: Mapping[str, float] | Objective,
-    placement: Placement = _FREE,
+    placement: Placement = NO_PLACEMENT,
     rows: Mapping[str, Row] = _NO_ROWS,
 ) -> Plan:
     """The plan as it would have been with other weights or under another objective, from its recorded candidates.
@@ -68,7 +67,7 @@ def _allowed(plan: Plan, placement: Placement, rows: Mapping[str, Row]) -> tuple
     kept: list[Candidate] = []
     groups: dict[Why, list[str]] = {}
     for candidate in plan.candidates:
-        why = None if placement is _FREE else placement.against(rows[candidate.endpoint])
+        why = None if placement is NO_PLACEMENT else placement.against(rows[candidate.endpoint])
         if why is None:
             kept.append(candidate)
         else:
