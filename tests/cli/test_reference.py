@@ -4,7 +4,7 @@ import pytest
 
 from intertie.cli.reference import main, pages
 from intertie.config.fields import fields_of
-from intertie.config.settings import AT_START, SETTINGS, WITH_NEW_WORKERS
+from intertie.config.settings import AT_START, OF_CONTROL, SETTINGS, WITH_NEW_WORKERS
 from intertie.config.wishes import Sections
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
@@ -31,7 +31,8 @@ def test_a_default_is_shown_as_it_is_written() -> None:
 
 def test_every_setting_says_when_a_new_value_takes_hold() -> None:
     when = {setting.name: setting.takes_hold for setting in SETTINGS}
-    assert {name for name, moment in when.items() if moment == "next start"} == AT_START
+    of_control = {name for name in when if name.partition(".")[0] in OF_CONTROL}
+    assert {name for name, moment in when.items() if moment == "next start"} == AT_START | of_control
     assert set(WITH_NEW_WORKERS) == {name.partition(".")[0] for name, moment in when.items() if moment == "new worker"}
     assert when["retry.max_attempts"] == when["default_objective"] == "at once"
 

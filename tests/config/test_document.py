@@ -98,9 +98,8 @@ groups:
             "intertie.yaml:2: endpoints[0].credential: the environment has no NO_KEY",
         ),
         (
-            ENDPOINT + "credential: vault:kv/a}",
-            "intertie.yaml:2: endpoints[0].credential: vault: is not available in this version; "
-            "use env:NAME or file:PATH",
+            ENDPOINT + "credential: vault:kv}",
+            "intertie.yaml:2: endpoints[0].credential: vault: is written vault:MOUNT/PATH#FIELD",
         ),
         (
             "endpoints:\n- {id: a, site: s, model: m, url: ftp://x}",
@@ -109,7 +108,7 @@ groups:
         (
             "endpoints:\n- {id: a, site: s, model: m, url: 'http://u:p@x/v1'}",
             "intertie.yaml:2: endpoints[0].url: expected a URL such as http://10.0.0.7:8000/v1, "
-            "found 'http://u:p@x/v1' (without user, query or fragment)",
+            "found 'http://…@x/v1' (without user, query or fragment)",
         ),
         (
             "groups:\n- {name: g, budget: {usd: -1}}",

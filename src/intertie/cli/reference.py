@@ -76,7 +76,8 @@ def configuration_page() -> str:
         "all that is wrong with a file. A *name* is made of letters, digits and `. _ - / : @ +`.\n",
         "- `include:` one file or several, relative to the file that names them; their lists are joined.",
         "- `${NAME}` and `${NAME:-default}` in any value come from the environment; `$${` is a literal `${`.",
-        "- Secrets: `env:NAME`, `file:PATH` (relative to the file), or the value itself.",
+        "- Secrets: `env:NAME`, `file:PATH` (relative to the file), or the value itself; or where else they are kept:",
+        "  see [credentials](../how-to/credentials.md).",
         "- Numbers: `20k`, `1.5M`. Where a list is expected, one entry needs no brackets.",
         "- Sections whose name begins with `x-` are yours: a place for YAML anchors.",
     ]

@@ -21,6 +21,7 @@ from intertie.compose.control_page import ControlPage
 from intertie.compose.events import hear_logging, tell
 from intertie.compose.health import LIMITS
 from intertie.compose.orders import ControlSettings
+from intertie.compose.secret_sources import sources
 from intertie.compose.tally import Tally
 from intertie.compose.webhooks import Webhooks
 from intertie.config.document import configured
@@ -33,10 +34,11 @@ from intertie.control.keys import KeyCabinet
 from intertie.control.lender import Lender
 from intertie.control.pepper import pepper_of
 from intertie.control.publish import Audience, Inputs, Publisher
+from intertie.control.secrets import SecretKeeper
 from intertie.control.sweeper import Sweeper
 from intertie.core.alert import BudgetAlert
 from intertie.core.clock import SystemClock
-from intertie.core.faults import ConfigFault, Fault, StoreFault
+from intertie.core.faults import ConfigFault, Fault, SecretFault, StoreFault
 from intertie.core.lending import Adopted, Counters, FromWorker, Hello, Publish
 from intertie.store.database import Database
 from intertie.store.migrate import migrate
@@ -69,7 +71,9 @@ class Control:
         self.page = ControlPage(MetricsPage(self.tally.totals, self.budgets.left))
         cabinet = KeyCabinet(self.database, pepper_of(state, settings.secret), clock, os.urandom)
         inputs = Inputs(str(state), dict(extra.flags), environment())
-        self.publisher = Publisher(inputs, cabinet, clock, Audience(self._publish, _tell_fault))
+        kept = sources(settings, inputs.environ, clock)
+        self.secrets = SecretKeeper(kept, clock, settings.secrets.refresh_s, _tell_kept)
+        self.publisher = Publisher(inputs, cabinet, clock, Audience(self._publish, _tell_fault), self.secrets)
         socket_path = Path(extra.control_socket)
         self._run = socket_path.parent
         _make_private(self._run)
@@ -91,6 +95,7 @@ class Control:
             self.budgets.run(),
             self.tally.run(),
             self.publisher.watch(_PUBLISH_EVERY_S),
+            self.secrets.run(),
         ):
             self._tasks.start(loop)
         self.page.ready = True
@@ -175,6 +180,10 @@ def _host_id(state: Path) -> str:
 
 def _tell_fault(fault: Fault) -> None:
     tell("configuration_refused", why=fault.message)
+
+
+def _tell_kept(reference: str, fault: SecretFault) -> None:
+    tell("secret_not_refreshed", secret=reference, why=fault.message)
 
 
 def _tell_alert(alert: BudgetAlert) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from intertie.config.fields import fields_of, nearest, unfold
-from intertie.config.reader import INVALID, Reader
+from intertie.config.reader import INVALID, NO_SECRETS, Reader
 from intertie.config.settings import SETTINGS, Setting, Settings, load
 from intertie.config.tree import MAX_BYTES, Mapping, Node, Place, Scalar, Sequence, parse
 from intertie.config.wishes import Document, Sections
@@ -14,10 +14,13 @@ from intertie.core.faults import ConfigFault, ConfigFaults
 _MAX_FILES = 64
 
 
-def load_document(path: Path, environ: Environment[str, str]) -> Document:
-    """Read a configuration and everything it includes. Raises ConfigFaults with every problem, in reading order."""
+def load_document(path: Path, environ: Environment[str, str], kept: Environment[str, str] = NO_SECRETS) -> Document:
+    """Read a configuration and everything it includes. Raises ConfigFaults with every problem, in reading order.
+
+    `kept` are the secrets that are kept elsewhere, by their references; one that is missing there stands for itself.
+    """
     faults: list[ConfigFault] = []
-    reader = Reader(environ, faults)
+    reader = Reader(environ, faults, kept)
     files = _Files(reader, faults)
     whole = files.read(path, Place())
     document = _Parts(reader, faults, environ).document(whole or Mapping(Place(), {}, {}, 0), files.names)
@@ -27,9 +30,11 @@ def load_document(path: Path, environ: Environment[str, str]) -> Document:
     return document
 
 
-def configured(flags: Environment[str, object], environ: Environment[str, str]) -> tuple[Settings, Document]:
+def configured(
+    flags: Environment[str, object], environ: Environment[str, str], kept: Environment[str, str] = NO_SECRETS
+) -> tuple[Settings, Document]:
     """Settings and document, the file being the one that flags and environment name. Raises ConfigFaults."""
-    document = load_document(Path(load(flags, environ).config), environ)
+    document = load_document(Path(load(flags, environ).config), environ, kept)
     return load(flags, environ, document), document
 
 
@@ -138,7 +143,14 @@ class _Parts:
             else:
                 self._faults.append(whole.marks[key].fault(f"unknown section {key!r}", nearest(key, known)))
         read = (*files, *self._reader.secret_files)
-        return Document(**lists, settings=settings, marks=self._marks, files=read, environ=self._environ)
+        return Document(
+            **lists,
+            settings=settings,
+            marks=self._marks,
+            files=read,
+            environ=self._environ,
+            references=self._reader.references,
+        )
 
     def _values(self, section: str, node: Node) -> dict[str, object]:
         if not isinstance(node, Mapping):
@@ -152,7 +164,12 @@ class _Parts:
                 self._faults.append(node.marks[key].fault(f"unknown key {key!r} in {section}", hint))
             elif not (isinstance(item, Scalar) and item.empty):
                 value = self._reader.field(known[key].field, item, f"{section}.{key}")
-                if value is not INVALID:
+                if value in self._reader.references:
+                    hint = "use env:NAME or file:PATH"
+                    self._faults.append(
+                        item.place.fault(f"{section}.{key}: settings are read before other hosts", hint)
+                    )
+                elif value is not INVALID:
                     values[known[key].name] = value
                     self._marks[known[key].name] = node.marks[key]
         return values

@@ -22,7 +22,7 @@ from intertie.core.money import parse_usd
 class Form(msgspec.Struct, frozen=True):
     """What a value looks like: `expected` completes "expected …"; `parse` raises ValueError if it is not that.
 
-    `secret` values are references (`env:NAME`, `file:PATH`) that the reader resolves, and are never shown.
+    `secret` values are references (`env:NAME`, `vault:PATH#FIELD`) that the reader resolves, and are never shown.
     """
 
     expected: str
@@ -165,6 +165,6 @@ TIME_ZONE = Form("a time zone such as Europe/Berlin", _zone)
 MOMENT = Form("a date or time such as 2027-01-31 or 2027-01-31T12:00:00Z", _moment)
 ORIGIN = Form("a URL such as http://10.0.0.7:8000/v1", _origin)
 WEB_ADDRESS = Form("a URL such as https://hooks.example.com/intertie", _web_address)
-SECRET = Form("a secret: env:NAME, file:PATH, or the value itself", str, secret=True)
+SECRET = Form("a secret: env:NAME, file:PATH, a place that keeps it, or the value itself", str, secret=True)
 
 Name = Annotated[str, NAME]

@@ -1,29 +1,41 @@
 """From tree to structs, led by their fields: every problem is a fault with file and line, and none hides the next."""
 
+import re
 from collections.abc import Mapping as Environment
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar, get_args, get_origin
 
 import msgspec
 
 from intertie.config.fields import Field, fields_of, nearest, unfold
 from intertie.config.forms import Form
-from intertie.config.references import expand, secret
+from intertie.config.references import expand, kept_elsewhere, secret
 from intertie.config.tree import Mapping, Node, Place, Scalar, Sequence
 from intertie.core.faults import ConfigFault
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 INVALID: Any = object()
+NO_SECRETS: Environment[str, str] = MappingProxyType({})
 _SHOWN = 60
+_USER = re.compile(r"//[^/\s]*@")
+"""Name and password in a URL, which are nobody's to see."""
 
 
 class Reader:
-    """Reads nodes as values. What cannot be read is `INVALID`, and `faults` says why."""
+    """Reads nodes as values. What cannot be read is `INVALID`, and `faults` says why.
 
-    def __init__(self, environ: Environment[str, str], faults: list[ConfigFault]) -> None:
+    `kept` are the secrets that are kept elsewhere, as far as they are known, by their references; one that is not
+    stands for itself. `references` are all that were found, with the place of the first.
+    """
+
+    def __init__(
+        self, environ: Environment[str, str], faults: list[ConfigFault], kept: Environment[str, str] = NO_SECRETS
+    ) -> None:
         self.secret_files: list[str] = []
-        self._environ, self._faults = environ, faults
+        self.references: dict[str, Place] = {}
+        self._environ, self._faults, self._kept = environ, faults, kept
 
     def struct(self, kind: type[S], node: Node, path: str) -> S | None:
         """A mapping as a struct, or None if it is not one."""
@@ -106,6 +118,9 @@ class Reader:
         folder = Path(place.file).parent
         if reference.startswith("file:"):
             self.secret_files.append(str(folder / reference.removeprefix("file:")))
+        if kept_elsewhere(reference):
+            self.references.setdefault(reference, place)
+            return self._kept.get(reference, reference)
         return secret(reference, self._environ, folder)
 
     def _tuple(self, kinds: tuple[Any, ...], node: Node, path: str) -> Any:
@@ -148,4 +163,5 @@ class Reader:
 
 
 def _show(text: str) -> str:
+    text = _USER.sub("//…@", text)
     return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")

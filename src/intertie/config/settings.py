@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from intertie.config.fields import Field, fields_of, nearest
-from intertie.config.forms import COUNT, NAME, NOT_NEGATIVE, PORT, POSITIVE_COUNT, SECRET, SHARE, WEB_ADDRESS
+from intertie.config.forms import COUNT, NAME, NOT_NEGATIVE, PORT, POSITIVE, POSITIVE_COUNT, SECRET, SHARE, WEB_ADDRESS
 from intertie.config.references import secret
 from intertie.config.snapshot import (
     BreakerPolicy,
@@ -35,6 +35,8 @@ AT_START = frozenset(
 """Settings that are read once, when the service starts."""
 WITH_NEW_WORKERS = ("server", "telemetry")
 """Sections of which a worker keeps what it found when it started."""
+OF_CONTROL = ("secrets", "vault")
+"""Sections that the control process reads once, when it starts."""
 
 Environment = Mapping[str, str]
 
@@ -49,6 +51,27 @@ class Telemetry(msgspec.Struct, frozen=True):
     """Where spans go."""
 
     otlp_endpoint: Annotated[str, "OTLP/HTTP endpoint for spans, as `http://collector:4318`; empty: none."] = ""
+
+
+class Vault(msgspec.Struct, frozen=True):
+    """How HashiCorp Vault (or OpenBao) is reached, for secrets written `vault:MOUNT/PATH#FIELD`."""
+
+    address: Annotated[str, "Its URL; else VAULT_ADDR."] = ""
+    namespace: Annotated[str, "Its namespace; else VAULT_NAMESPACE."] = ""
+    ca_file: Annotated[str, "PEM file of the authorities that signed its certificate; else VAULT_CACERT."] = ""
+    mount: Annotated[str, "Where the login below is mounted; else `approle` or `kubernetes`."] = ""
+    role_id: Annotated[str, "Log in by AppRole, with this role id."] = ""
+    secret_id: Annotated[str, SECRET, "The secret id that goes with `role_id`."] = ""
+    role: Annotated[str, "Log in by the pod's service account in this role."] = ""
+    jwt_file: Annotated[str, "The service account's token."] = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+    token_file: Annotated[str, "A token that somebody keeps fresh here, such as Vault Agent."] = ""
+    token: Annotated[str, SECRET, "A token as it is; else VAULT_TOKEN."] = ""
+
+
+class Secrets(msgspec.Struct, frozen=True):
+    """Secrets that are kept elsewhere (Vault, the secret stores of clouds)."""
+
+    refresh_s: Annotated[float, POSITIVE, "Seconds after which a secret is asked for again, to see it rotated."] = 300.0
 
 
 class Alerts(msgspec.Struct, frozen=True):
@@ -90,6 +113,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     egress: Egress = Egress()
     telemetry: Telemetry = Telemetry()
     alerts: Alerts = Alerts()
+    secrets: Secrets = Secrets()
+    vault: Vault = Vault()
+
+    def __repr__(self) -> str:
+        """Only its file: what is printed by accident must not hold secrets."""
+        return f"Settings({self.config!r})"
 
     @property
     def worker_count(self) -> int:
@@ -121,7 +150,7 @@ class Setting(msgspec.Struct, frozen=True):
     @property
     def takes_hold(self) -> str:
         """When a changed value counts: `at once`, with a `new worker`, or at the `next start`."""
-        if self.name in AT_START:
+        if self.name in AT_START or self.section in OF_CONTROL:
             return "next start"
         return "new worker" if self.section in WITH_NEW_WORKERS else "at once"
 

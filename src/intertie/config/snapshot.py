@@ -125,6 +125,10 @@ class Snapshot(msgspec.Struct, frozen=True):
     record_plans: bool = True
     otlp_endpoint: str = ""
 
+    def __repr__(self) -> str:
+        """Only its version: what is printed by accident must not hold secrets."""
+        return f"Snapshot({self.version})"
+
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Snapshot).decode

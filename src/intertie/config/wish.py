@@ -11,6 +11,10 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     place: Place = Place()
     marks: dict[str, Place] = {}
 
+    def __repr__(self) -> str:
+        """Only what it is and where it stands: what is printed by accident must not hold secrets."""
+        return f"{type(self).__name__}({self.place.file}:{self.place.line})"
+
     def at_key(self, key: str) -> Place:
         """Where a key of this entry stands, or where the entry begins if the key was not written."""
         return self.marks.get(key, self.place)

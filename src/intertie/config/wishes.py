@@ -277,13 +277,19 @@ class Document(Sections, frozen=True):
     """A whole configuration, all its includes read.
 
     `settings` holds the values of settings by name, `marks` where they stand, `files` every file that was read, secrets
-    included (to watch); `environ` is the environment it was read in, where presets look for their keys.
+    included (to watch); `environ` is the environment it was read in, where presets look for their keys; `references`
+    are the secrets that are kept elsewhere, with the place where each is first named.
     """
 
     settings: dict[str, object] = {}
     marks: dict[str, Place] = {}
     files: tuple[str, ...] = ()
     environ: Mapping[str, str] = {}
+    references: Mapping[str, Place] = {}
+
+    def __repr__(self) -> str:
+        """Only its files: what is printed by accident must not hold secrets."""
+        return f"Document({', '.join(self.files)})"
 
     def at_setting(self, name: str) -> Place:
         """Where a setting was written, or nowhere."""

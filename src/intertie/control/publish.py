@@ -20,6 +20,7 @@ from intertie.config.snapshot import Snapshot, pack, unpack
 from intertie.config.wishes import Document
 from intertie.control.compile import compile_snapshot
 from intertie.control.pepper import pepper_of, write_private
+from intertie.control.secrets import SecretKeeper
 from intertie.core.clock import Clock
 from intertie.core.faults import ConfigFault, Fault, StoreFault
 from intertie.core.principal import StoredKey
@@ -70,12 +71,15 @@ class Audience(msgspec.Struct, frozen=True):
 class Publisher:
     """Keeps one snapshot current. `snapshot` is the one in force; `faults` counts since the start."""
 
-    def __init__(self, inputs: Inputs, keys: KeyStore, clock: Clock, audience: Audience) -> None:
+    def __init__(
+        self, inputs: Inputs, keys: KeyStore, clock: Clock, audience: Audience, secrets: SecretKeeper | None = None
+    ) -> None:
         self.snapshot: Snapshot | None = None
         self.faults = 0
         self._inputs, self._keys, self._clock, self._audience = inputs, keys, clock, audience
         self._state = Path(inputs.state)
-        self._seen: tuple[str, int, int] | None = None
+        self._secrets = secrets or SecretKeeper({}, clock, 0.0, lambda _reference, _fault: None)
+        self._seen: tuple[str, int, int, int] | None = None
         self._files: tuple[str, ...] = ()
         self._told = ""
         self._good: tuple[Document, Settings] | None = None  # what the snapshot in force was compiled from
@@ -100,7 +104,8 @@ class Publisher:
     async def look(self) -> bool:
         """Publish if something has changed; returns whether it did. Never raises for a broken configuration."""
         try:
-            seen = (_fingerprint(self._files), await self._keys.keys_revision(), self._day())
+            revision = await self._keys.keys_revision()
+            seen = (_fingerprint(self._files), revision, self._day(), self._secrets.revision)
             if seen == self._seen:
                 self._told = ""
                 return False
@@ -139,14 +144,22 @@ class Publisher:
         before = _fingerprint(self._files)
         revision = await self._keys.keys_revision()
         stored = await self._keys.stored_keys()
-        settings, document = configured(self._inputs.flags, self._inputs.environ)
+        settings, document, rotation = await self._read()
         pepper = pepper_of(self._state, settings.secret)
         compiled = compile_snapshot(document, settings, stored, pepper, self._version(last_version))
         after = _fingerprint(document.files)
         if before == after:  # else somebody may have written while we read: look once more
-            self._seen = (after, revision, self._day())
+            self._seen = (after, revision, self._day(), rotation)
         self._files, self._told, self._good = document.files, "", (document, settings)
         return compiled
+
+    async def _read(self) -> tuple[Settings, Document, int]:
+        """The configuration, with all secrets that it names, and the revision of these."""
+        while True:
+            rotation = self._secrets.revision
+            settings, document = configured(self._inputs.flags, self._inputs.environ, self._secrets.known)
+            if not await self._secrets.want(document.references):
+                return settings, document, rotation
 
     def _version(self, last: int) -> int:
         return max(last + 1, int(self._clock.wall() * 1_000))

@@ -29,6 +29,7 @@
         ├── Draining              503
         ├── LenderAway            503  budgets cannot be checked: fail closed
         ├── StoreFault            503  the database does not answer
+        ├── SecretFault           503  a secret cannot be read from where it is kept
         └── ConfigFault                a configuration that cannot be used: where, what, what to do
             └── ConfigFaults           all that is wrong with a configuration, one ConfigFault per problem
 
@@ -265,6 +266,19 @@ class StoreFault(GatewayFault):
     """The database does not answer, or answers with an error."""
 
     status, code = 503, "store_unavailable"
+
+
+class SecretFault(GatewayFault):
+    """A secret cannot be read from where it is kept, which `answered` this status, 0 if it did not.
+
+    The message holds nothing of the secret, nor of the answer.
+    """
+
+    status, code = 503, "secret_unavailable"
+
+    def __init__(self, message: str, answered: int = 0) -> None:
+        super().__init__(message)
+        self.answered = answered
 
 
 class ConfigFault(GatewayFault):

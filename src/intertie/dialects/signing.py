@@ -3,12 +3,17 @@
 Pure: the clock is an argument. See docs/decisions/0008-aws-signing.md for why this is not botocore's.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from hmac import digest
+from types import MappingProxyType
 from typing import Final, Protocol
 from urllib.parse import quote
 
+Headers = Mapping[str, str]
+
+NO_MORE: Final[Headers] = MappingProxyType({})
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 
 
@@ -36,20 +41,27 @@ class Bearer:
 class SigV4:
     """AWS Signature Version 4 (IAM User Guide, "Create a signed AWS API request"), for services other than S3.
 
-    Signed are what must be: host, moment and session token; the path and the body always are.
+    Signed are what must be: host, moment and session token, and what a service wants `also` (headers in lower case);
+    the path and the body always are.
     """
 
-    __slots__ = ("_access_key", "_region", "_secret", "_service", "_session")
+    __slots__ = ("_access_key", "_also", "_region", "_secret", "_service", "_session")
 
-    def __init__(self, access_key: str, secret: str, session: str, region: str, service: str) -> None:
+    def __init__(
+        self, access_key: str, secret: str, session: str, region: str, service: str, also: Headers = NO_MORE
+    ) -> None:
         self._access_key, self._secret, self._session = access_key, secret, session
-        self._region, self._service = region, service
+        self._region, self._service, self._also = region, service, also
 
     def sign(self, method: str, authority: str, path: str, body: bytes, wall: float) -> tuple[str, ...]:
-        """`x-amz-date`, `x-amz-security-token` where there is one, and `authorization`. Good for five minutes."""
+        """`x-amz-date`, `x-amz-security-token` where there is one, those that are signed also, and `authorization`.
+
+        Good for five minutes.
+        """
         moment = datetime.fromtimestamp(int(wall), UTC).strftime("%Y%m%dT%H%M%SZ")
         own = {"x-amz-date": moment} | ({"x-amz-security-token": self._session} if self._session else {})
-        signed = {"host": authority, **own}
+        own |= self._also
+        signed = dict(sorted({"host": authority, **own}.items()))
         names = ";".join(signed)
         parts = (
             method,
@@ -76,10 +88,10 @@ class SigV4:
         return key
 
 
-def aws_signer(credential: str, region: str, service: str) -> Signer:
+def aws_signer(credential: str, region: str, service: str, also: Headers = NO_MORE) -> Signer:
     """The signer of a credential: `ACCESS:SECRET` and `ACCESS:SECRET:SESSION` sign; else it is a bearer's."""
     access_key, colon, rest = credential.partition(":")
     if not colon:
         return Bearer(credential)
     secret, _, session = rest.partition(":")
-    return SigV4(access_key, secret, session, region, service)
+    return SigV4(access_key, secret, session, region, service, also)
