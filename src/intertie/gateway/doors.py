@@ -17,6 +17,11 @@ _NAMED = (
 
 DOORS: dict[bytes, Door] = {f"{prefix}{path}".encode(): door for path, door in _NAMED for prefix in ("/v1", "")}
 
+_SPOKEN = (("/responses", Door("chat", INBOUND["openai_responses"])),)
+
+SOCKETS: dict[bytes, Door] = {f"{prefix}{path}".encode(): door for path, door in _SPOKEN for prefix in ("/v1", "")}
+"""What is reached by a WebSocket."""
+
 _PREFIXES = (b"/v1beta/models/", b"/v1/models/")
 _METHODS: dict[bytes, Operation] = {
     b"generateContent": "chat", b"streamGenerateContent": "chat", b"countTokens": "count_tokens"

@@ -10,14 +10,16 @@ from intertie.dialects.registry import INBOUND
 from intertie.dialects.weight import weigh
 from intertie.gateway.authenticate import authenticate
 from intertie.gateway.door import Door
-from intertie.gateway.doors import DOORS, by_prefix
+from intertie.gateway.doors import DOORS, SOCKETS, by_prefix
 from intertie.gateway.exchange import exchange
 from intertie.gateway.guard import guard, usable
 from intertie.gateway.live import Live
 from intertie.gateway.observe import note
 from intertie.gateway.receive import receive
 from intertie.gateway.respond import JSON, refusal
+from intertie.gateway.turns import take_turns
 from intertie.wire.server import Reply, Request
+from intertie.wire.upgrade import is_asked
 
 _MODELS = (b"/v1/models", b"/models")
 _LIVE = (b"/livez", b"/healthz", b"/health/liveness", b"/health/liveliness")
@@ -36,7 +38,15 @@ class Front:
         door = DOORS.get(request.path) or by_prefix(request)
         if door is not None and request.method == "POST" and door.operation != "count_tokens":
             return exchange(self._live, request, reply, door)
+        if request.path in SOCKETS and is_asked(request):
+            return self._speak(request, reply, SOCKETS[request.path])
         return self._show(request, reply, door)
+
+    async def _speak(self, request: Request, reply: Reply, door: Door) -> None:
+        try:
+            await take_turns(self._live, request, reply, door)
+        except Fault as fault:
+            reply.send(*self._refused(fault, door))
 
     async def _show(self, request: Request, reply: Reply, door: Door | None) -> None:
         try:
