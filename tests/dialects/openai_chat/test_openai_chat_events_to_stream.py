@@ -156,11 +156,20 @@ def test_the_first_chunk_of_each_choice_tells_the_role() -> None:
     ]
 
 
+def test_the_sdk_gathers_a_signed_call() -> None:
+    signed = (Opened(part=0, kind="tool_call", id="1", name="f"), Grew(0, "{}"), Signed(0, "s"), Closed(0))
+    (call,) = (
+        sdk_whole(stream_of((START, *signed, Stopped(reason="tool"), Ended()))).choices[0].message.tool_calls or ()
+    )
+    assert call.model_dump()["extra_content"] == {"google": {"thought_signature": "s"}}
+
+
 def test_calls_free_signed_old_and_without_arguments() -> None:
     free = told(Opened(part=0, kind="tool_call", id="1", name="c", free=True), Grew(0, "x"), Closed(0))
     assert [delta["tool_calls"][0]["custom"] for delta in free] == [{"name": "c", "input": ""}, {"input": "x"}]
     bare = told(Opened(part=0, kind="tool_call", id="1", name="f"), Signed(0, "s"), Closed(0))
-    assert bare[1]["tool_calls"] == [{"index": 0, "extra_content": {"google": {"thought_signature": "s"}}}]
+    sign = {"function": {"arguments": ""}, "extra_content": {"google": {"thought_signature": "s"}}}
+    assert bare[1]["tool_calls"] == [{"index": 0, **sign}]
     assert bare[2]["tool_calls"] == [{"index": 0, "function": {"arguments": "{}"}}]
     old = chunks(*CALLS[:2], CALLS[5], Stopped(reason="tool"), functions=[{"name": "f"}])
     assert [chunk["choices"][0]["delta"].get("function_call") for chunk in old] == [

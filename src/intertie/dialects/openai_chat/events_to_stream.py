@@ -184,7 +184,9 @@ class ChatWriter:
         kind = part.opened.kind
         match event:
             case Signed() if kind == "tool_call":
-                return self._call(part, {"extra_content": {"google": {"thought_signature": event.signature}}})
+                # OpenAI's SDK fails at a piece of a function's call without `function`
+                piece = {"custom": {"input": ""}} if part.opened.free else _arguments("")
+                return self._call(part, piece | {"extra_content": {"google": {"thought_signature": event.signature}}})
             case Signed() if kind == "reasoning" and self._manner.thoughts:
                 return part.thought("", event.signature, event.sealed)
             case Cited() if kind == "text":
