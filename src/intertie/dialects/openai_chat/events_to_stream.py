@@ -185,7 +185,7 @@ class ChatWriter:
         match event:
             case Signed() if kind == "tool_call":
                 # OpenAI's SDK fails at a piece of a function's call without `function`
-                piece = {"custom": {"input": ""}} if part.opened.free else _arguments("")
+                piece: Json = {"custom": {"input": ""}} if part.opened.free else _arguments("")
                 return self._call(part, piece | {"extra_content": {"google": {"thought_signature": event.signature}}})
             case Signed() if kind == "reasoning" and self._manner.thoughts:
                 return part.thought("", event.signature, event.sealed)
