@@ -7,6 +7,8 @@ from intertie.core.faults import Fault, UpstreamBusy, UpstreamError, UpstreamFau
 
 _SHOWN: Final = 500  # characters of an endpoint's error that a message repeats
 
+_LEAST_SECRET: Final = 8  # characters; what is shorter may be a word
+
 _STATUSES_THAT_REFUSE_US = (401, 402, 403, 404, 405, 407, 408, 424)
 """Statuses by which an endpoint refuses *us*: our credential, our credit, our name for the model; 424 is Bedrock's word
 for a model that broke. Another may do."""
@@ -60,6 +62,17 @@ def refused_us(fault: Fault) -> Fault:
     if status not in _STATUSES_THAT_REFUSE_US:
         return fault
     return UpstreamError(f"The endpoint refused the gateway (status {status}).", status)
+
+
+def hush(fault: Fault, credential: str) -> None:
+    """Forget what an endpoint said in an error if that repeats our credential, or a part of one (`ACCESS:SECRET`)."""
+    parts = [part for part in credential.split(":") if len(part) >= _LEAST_SECRET]
+    said = fault.body.decode("utf-8", "replace") if isinstance(fault, UpstreamError) else ""
+    if any(part in text for part in parts for text in (said, fault.message)):
+        fault.message = "The endpoint's error repeated our credential; it is not shown."
+        fault.args = (fault.message,)
+        if isinstance(fault, UpstreamError):
+            fault.body = b""
 
 
 def told_under_200(status: int, body: bytes) -> Fault:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from intertie.core.answers import fault_of, refused_us, told_under_200
+from intertie.core.answers import fault_of, hush, refused_us, told_under_200
 from intertie.core.call import Call
 from intertie.core.endpoint import Operation
 from intertie.core.faults import Fault, StaleConnection, Unsupported, UpstreamGarbled
@@ -53,6 +53,7 @@ async def relay(live: Live, passage: Passage, reply: Outlet, write: Write, begin
         try:
             await _try(live, passage, reply, message, begin)
         except Fault as fault:
+            hush(fault, lane.endpoint.credential)
             flight.failed(now(), fault, live.lot())
             passage.view.recent.forget()
             last = endpoint_id == plan.order[-1]
