@@ -60,6 +60,15 @@ async def test_the_same_answer_comes_whole_and_streamed(post: Any) -> None:
     assert cut["candidates"][0]["finishReason"] == "MAX_TOKENS"
 
 
+@pytest.mark.parametrize("spelling", ["parametersJsonSchema", "parameters_json_schema"])
+async def test_a_function_is_declared_as_googles_sdks_spell_it(spelling: str, post: Any) -> None:
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    declared = {"functionDeclarations": [{"name": "get_weather", spelling: schema}]}
+    _, answer = await post(contents=[said("Use get_weather.")], tools=[declared])
+    (call,) = [part["functionCall"] for part in parts(answer) if "functionCall" in part]
+    assert set(call["args"]) == {"city"}
+
+
 async def test_calls_come_whole_and_the_first_one_is_signed(post: Any) -> None:
     contents = [said("get_weather and get_time")]
     for path in (WHOLE, STREAM):

@@ -169,7 +169,7 @@ def _schema(config: told.GenerationConfig) -> Schema | None:
 def _called(body: told.Body, spoken: str) -> tuple[Tool, ...]:
     tools: list[Tool] = []
     for one in (one for tool in body.tools for one in tool.function_declarations):
-        schema = one.parameters_json_schema
+        schema = one.parameters_json_schema or one.spelled_as_proto
         if is_given(one.parameters):
             if schema is not None:
                 _refuse(f"Only one of parameters and parameters_json_schema can be set for '{one.name}'.")

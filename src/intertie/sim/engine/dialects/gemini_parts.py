@@ -1,7 +1,8 @@
 """The shapes of Gemini's calls, in the camel case of its JSON; nothing that is not here is taken.
 
 Sources: ai.google.dev/api/generate-content and the types of Google's SDK (`google.genai.types`). Whole numbers may come
-as texts, as ProtoJSON has it; the proto's own spelling (`max_output_tokens`) is not taken here.
+as texts, as ProtoJSON has it; the proto's own spelling (`max_output_tokens`) is taken where Google's SDK for Python
+uses it, for the schema of a function's parameters.
 """
 
 from typing import Annotated, Literal
@@ -81,6 +82,7 @@ class Declaration(_Closed):
     description: str | None = None
     parameters: Raw = ABSENT
     parameters_json_schema: Schema | None = None
+    spelled_as_proto: Schema | None = msgspec.field(name="parameters_json_schema", default=None)
     response: Raw = ABSENT
     response_json_schema: Raw = ABSENT
     behavior: str | None = None
