@@ -91,6 +91,14 @@ def test_residency_of_principal_and_request_both_hold() -> None:
     assert resolved().wants.residency == ()
 
 
+def test_a_residency_that_no_site_lies_in_is_the_callers_to_correct_but_not_the_principals() -> None:
+    with pytest.raises(InvalidRequest, match="no site lies in MARS or US; there are EU") as caught:
+        resolved(Ask(residency=("MARS", "US")))
+    assert (caught.value.code, caught.value.param) == ("unknown_residency", "intertie.residency")
+    assert resolved(Ask(residency=("MARS", "eu"))).wants.residency == (("MARS", "eu"),)
+    assert resolved(principal=Principal("k", "key", residency=("MARS",))).wants.residency == (("MARS",),)
+
+
 def test_who_may_use_a_route_may_use_what_it_stands_for() -> None:
     assert resolved(principal=Principal("k", "key", models=frozenset({"r"})), name="r").wants.permitted is None
     assert resolved(principal=Principal("k", "key", models=frozenset({"x"})), name="r").wants.permitted == {"x"}

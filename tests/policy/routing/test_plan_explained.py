@@ -8,10 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from routing_world import EVEN, NOW, asking, eight_places, endpoint, only, pair, plan_for, price, site, snapshot, world
 
-from intertie.core.plan import AXES, Candidate, Objective, Plan, Weights
+from intertie.config.snapshot import Route
+from intertie.core.plan import AXES, Candidate, Objective, Plan, Weights, unpack
 from intertie.policy.routing.choose import choose
 from intertie.policy.routing.explain import HEADER_BYTES, header
+from intertie.policy.routing.placement import Placement
 from intertie.policy.routing.replay import replay
+from intertie.policy.routing.table import build_table
 
 NAMES = st.text(min_size=1, max_size=200)
 
@@ -40,6 +43,32 @@ def test_the_unknown_is_called_unknown() -> None:
     assert "price unknown, footprint unknown" in plan_for(known, want_reasons=True).reasons[0]
     free = pair({"price": price(0, 0)}, {"price": price(0, 0)})
     assert "$0.00," in plan_for(free, want_reasons=True).reasons[0]
+
+
+def test_near_equals_are_called_so_in_a_sentence() -> None:
+    first = plan_for(pair(tolerance=0.1), want_reasons=True).reasons[0]
+    assert first.endswith("gCO2; chosen over other, its near equal.")
+    known = pair({"rtt_ms": 20.5}, tolerance=0.1)
+    drawn = choose(*world(known), asking(weights=Weights(ttft=0.9, cost=0.1), want_reasons=True), NOW, 0.1)
+    assert drawn.order[0] == "one"
+    assert drawn.reasons[0].endswith("; chosen over other, its near equal.")
+
+
+def test_every_reason_has_a_code_and_is_told_in_the_header() -> None:
+    known = pair({"jurisdiction": ("US",)}, {"operations": ("chat", "embeddings")})
+    told = json.loads(header(plan_for(known, residency=(("EU",),))))
+    assert told["dropped"] == [{"endpoints": ["one"], "code": "residency", "reason": "residency: EU wanted"}]
+    assert plan_for(known, operation="embeddings").dropped[0].code == "operation"
+    limits = pair({"rtt_ms": 5_000.0})
+    assert [(group.code, group.endpoints) for group in plan_for(limits).dropped] == [("limit", ("one",))]
+
+
+def test_what_is_not_known_is_none_in_the_plan_and_null_in_the_header() -> None:
+    plan = plan_for(pair({"price": None, "watts": None}, {"price": price(0, 0)}), weights=only("cost"))
+    assert [(one.endpoint, one.cost_nano) for one in plan.candidates] == [("other", 0), ("one", None)]
+    assert plan.candidates[1].gco2 is None
+    told = json.loads(header(plan))["candidates"]
+    assert [(one["cost_usd"], one["gco2"] is None) for one in told] == [("0.00", False), (None, True)]
 
 
 def test_reasons_are_made_only_when_they_are_wanted() -> None:
@@ -108,3 +137,51 @@ def test_replayed_what_stood_behind_stays_behind() -> None:
         again = replay(recorded, wanted)
         assert again.order == ("other", "one")
         assert "long queue" in again.dropped[0].reason
+
+
+ROUTED = snapshot(
+    [site("s", rtt_ms=5.0), site("t", rtt_ms=300.0)],
+    [
+        endpoint("a", "s", price=price(2, 6), names=("x",)),
+        endpoint("b", "t", names=("y",)),
+        endpoint("later", "s", model="l"),
+        endpoint("last", "s", model="k"),
+    ],
+    routes={"r": Route("r", ("m",), fallback=("l",))},
+)
+
+
+def routed(**facts: object) -> Plan:
+    table, states = world(ROUTED, "r")
+    others, weights = (build_table(ROUTED, "k"),), Weights(ttft=0.9, cost=0.1)
+    return choose(table, states, asking(others=others, weights=weights, **facts), NOW, 0.0)
+
+
+def test_replayed_a_fallback_and_other_models_stay_behind_in_their_order() -> None:
+    recorded = unpack(routed().packed)
+    assert recorded.order == ("a", "b", "later", "last")
+    hurried = Objective("hurried", only("ttft"), slo_ttft_ms=100)
+    for wanted, order in (({"cost": 9.0}, ("b", "a")), ({"ttft": 9.0}, ("a", "b")), (hurried, ("a", "b"))):
+        again = replay(recorded, wanted)
+        assert again.order == (*order, "later", "last")
+        assert [group.code for group in again.dropped][-2:] == ["fallback", "model"]
+
+
+def test_replayed_in_another_order_it_is_that_order_and_the_old_one_is_forgotten() -> None:
+    rows = {row.id: row for name in "mlk" for row in build_table(ROUTED, name).offers["chat"].rows}
+    recorded = unpack(routed(placement=Placement(order=("b",))).packed)
+    assert recorded.order == ("b", "a", "later", "last")
+    assert replay(recorded, {"ttft": 9.0}).order == recorded.order
+    again = replay(recorded, {"cost": 9.0}, Placement(order=("x",)), rows)
+    assert again.order == ("a", "b", "later", "last")
+    assert [(group.code, group.endpoints) for group in again.dropped] == [
+        ("order", ("b",)), ("fallback", ("later",)), ("model", ("last",)),
+    ]  # fmt: skip
+    assert replay(recorded, {}, Placement(ignore=("x", "y")), rows).order == ("later", "last")
+
+
+def test_replayed_a_plan_of_one_endpoint_remains_one() -> None:
+    recorded = unpack(routed(placement=Placement(fallbacks=False)).packed)
+    assert (recorded.order, len(recorded.candidates)) == (("a",), 4)
+    again = replay(recorded, {"cost": 9.0, "ttft": 0.0})
+    assert (again.order, len(again.candidates)) == (("b",), 4)

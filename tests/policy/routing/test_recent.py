@@ -6,6 +6,7 @@ from routing_world import NOW, asking, eight_places, world
 
 from intertie.core.faults import ConnectFailed
 from intertie.policy.routing.choose import choose
+from intertie.policy.routing.placement import Placement
 from intertie.policy.routing.recent import FRESH_S, MOST_USES, Recent
 
 
@@ -48,6 +49,8 @@ def test_different_questions_share_nothing() -> None:
     asked = [
         asking(), asking(prompt_tokens=800), asking(slo_s=0.1), asking(residency=(("US",),)), asking(max_output=10),
         asking(permitted=frozenset({"m"})), asking(under_budget=True), asking(session="m-syd"), asking(max_cost_nano=1),
+        asking(placement=Placement(only=("fra", "syd"))), asking(placement=Placement(fallbacks=False)),
+        asking(placement=Placement(models=("m",)), others=(table,)),
     ]  # fmt: skip
     for choice in asked:
         assert recent.choose(table, states, choice, NOW, 0.3) == choose(table, states, choice, NOW, 0.3)
