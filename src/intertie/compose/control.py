@@ -28,6 +28,7 @@ from intertie.config.document import configured
 from intertie.config.settings import Settings, environment
 from intertie.config.snapshot import Snapshot, pack
 from intertie.control.alerts import Alerter
+from intertie.control.archivist import Archivist
 from intertie.control.budgets import BudgetWatch
 from intertie.control.folder import Folder
 from intertie.control.keys import KeyCabinet
@@ -39,6 +40,8 @@ from intertie.control.sweeper import Sweeper
 from intertie.core.alert import BudgetAlert
 from intertie.core.clock import SystemClock
 from intertie.core.faults import ConfigFault, Fault, SecretFault, StoreFault
+from intertie.core.ids import WorkerId
+from intertie.core.keeping import Cancel, Fetch, Forget, Keep
 from intertie.core.lending import Adopted, Counters, FromWorker, Hello, Publish
 from intertie.store.database import Database
 from intertie.store.migrate import migrate
@@ -58,10 +61,11 @@ class Control:
         journals = state / "journal"
         journals.mkdir(mode=0o700, parents=True, exist_ok=True)
         host = _host_id(state)
-        self._tasks, self._workers = tasks, dict[Peer[FromWorker], str]()
+        self._tasks, self._workers = tasks, dict[Peer[FromWorker], WorkerId]()
         self._alone = asyncio.Event()
         self.database = Database(settings.database_url)
         self.lender = Lender(self.database, host, clock)
+        self.archivist = Archivist(self.database, host, clock)
         self.folder = Folder(self.database, journals, host, clock)
         self.sweeper = Sweeper(self.database, self.folder, journals, host, clock)
         webhooks = Webhooks(settings.egress.allow_private)
@@ -89,6 +93,10 @@ class Control:
         for loop in (
             self.lender.run(),
             self.lender.watch(),
+            self.archivist.write(),
+            self.archivist.read(),
+            self.archivist.watch(),
+            self.archivist.sweep(),
             self.folder.run(),
             self.sweeper.run(),
             self.alerter.run(self.folder.reached),
@@ -136,17 +144,25 @@ class Control:
         elif isinstance(message, Adopted):
             if message.fault:
                 tell("snapshot_refused", worker=self._workers.get(peer, ""), why=message.fault)
+        elif isinstance(message, Keep | Fetch | Forget | Cancel):
+            if worker := self._workers.get(peer):
+                self.archivist.on_message(peer, worker, message)
         else:
             if isinstance(message, Hello):
-                self._workers[peer] = message.worker
-                self._alone.clear()
-                if (snapshot := self.publisher.snapshot) is not None:
-                    peer.send(Publish(snapshot.version, pack(snapshot)))
+                self._greet(peer, message.worker)
             self.lender.on_message(peer, message)
+
+    def _greet(self, peer: Peer[FromWorker], worker: WorkerId) -> None:
+        self._workers[peer] = worker
+        self.archivist.on_linked(peer, worker)
+        self._alone.clear()
+        if (snapshot := self.publisher.snapshot) is not None:
+            peer.send(Publish(snapshot.version, pack(snapshot)))
 
     def _closed(self, peer: Peer[FromWorker]) -> None:
         worker = self._workers.pop(peer, None)
         self.lender.on_gone(peer)
+        self.archivist.on_gone(peer)
         if not self._workers:
             self._alone.set()
         if worker is not None:

@@ -28,9 +28,12 @@ from intertie.config.snapshot import Snapshot, unpack
 from intertie.core.clock import SystemClock
 from intertie.core.faults import ConfigFault, Fault, StoreFault
 from intertie.core.ids import worker_id
-from intertie.core.lending import Adopted, Counters, FromLender, FromWorker, Publish
+from intertie.core.keeping import Kept, Stop
+from intertie.core.lending import Adopted, Counters, FromLender, FromWorker, Lent, Publish, Recall
+from intertie.gateway.archive import Archive
 from intertie.gateway.front import Front
 from intertie.gateway.live import Books, Live
+from intertie.gateway.making import Makings
 from intertie.gateway.reach import Reach
 from intertie.gateway.wallet import Wallet
 from intertie.store.journal import JournalWriter
@@ -42,6 +45,7 @@ from intertie.wire.tls import server_context
 _COUNTERS_EVERY_S = 1.0
 _RELINK_S = 0.1
 _DRAIN_LOOK_S = 0.05
+_LAST_WORDS_S = 2.0
 _PUBLISH_WAIT_S = 3.0
 _STDOUT = 1
 _GC_THRESHOLDS = (20_000, 20, 50)
@@ -71,6 +75,7 @@ class Worker:
         self._has_snapshot = asyncio.Event()
         books = Books(self._wallet, self._journal, self._meters, self._log)
         self.live = Live(self.id, clock, Random(SystemRandom().getrandbits(64)), books, Reach(tasks, settings.proxy))
+        self.live.archive = Archive(self._say)
 
     async def first_snapshot(self, stop: asyncio.Event) -> Snapshot | None:
         """The snapshot to start from: what is published, or the last good one on disk; None if told to stop.
@@ -127,9 +132,17 @@ class Worker:
         self._has_snapshot.set()
 
     def _hear(self, message: FromLender) -> None:
-        if not isinstance(message, Publish):
-            self._wallet.on_message(message)
-            return
+        match message:
+            case Publish():
+                self._published(message)
+            case Lent() | Recall():
+                self._wallet.on_message(message)
+            case Kept():
+                self.live.archive.on_message(message)
+            case Stop():
+                self.live.makings.stop(message.id)
+
+    def _published(self, message: Publish) -> None:
         try:
             self._adopt(unpack(message.snapshot))
         except (msgspec.DecodeError, Fault) as error:
@@ -144,6 +157,7 @@ class Worker:
 
     def _lost(self) -> None:
         self._wallet.on_link(False)
+        self.live.archive.on_link(False)
 
     async def _keep_linked(self) -> None:
         while True:
@@ -159,9 +173,10 @@ class Worker:
         try:
             self._link.send(self._wallet.hello())
             self._wallet.on_link(True)
+            self.live.archive.on_link(True)
         except (OverflowError, ValueError) as error:  # a figure, or a message, that does not fit the link
             tell("link_refused", worker=self.id, why=str(error))
-            self._wallet.on_link(False)
+            self._lost()
             await self._link.close()
 
     async def _report(self) -> None:
@@ -210,20 +225,23 @@ async def run(orders: ChildOrders, line: socket.socket) -> int:
         await reporter.drain.wait()
         worker.live.ready = False
         reporter.draining()
-        await _drain(server, reporter.force)
+        await _drain(server, worker.live.makings, reporter.force)
     await worker.close()
     reporter.close()
     await tasks.close(1.0)
     return 0
 
 
-async def _drain(server: Server, force: asyncio.Event) -> None:
-    """Take nothing new; until every caller has left (idle ones are given time to go in peace), or told to end now."""
+async def _drain(server: Server, makings: Makings, force: asyncio.Event) -> None:
+    """Take nothing new; until every caller has left (idle ones are given time to go in peace) and what is made in the
+    background is made, or told to end now.
+    """
     server.drain()
-    while server.connections and not force.is_set():
+    while (server.connections or makings) and not force.is_set():
         with suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_LOOK_S):
                 await force.wait()
+    await makings.close(_LAST_WORDS_S)
     await server.close(0)
 
 

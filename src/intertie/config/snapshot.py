@@ -93,6 +93,11 @@ class ResponsePolicy(msgspec.Struct, frozen=True):
     ] = "asked"
     days: Annotated[int, "Days a response is kept."] = 30
 
+    @property
+    def lifetime_s(self) -> int:
+        """For how many seconds a response is kept."""
+        return self.days * 24 * 3_600
+
 
 class Snapshot(msgspec.Struct, frozen=True):
     """All a worker knows. `keys` maps the keyed digest (hex) of a key to its principal.

@@ -1,8 +1,9 @@
 """The sweeper: what the dead leave behind is settled and returned.
 
 A worker of this host is dead when the lock it holds for life can be taken. Its journal is folded to the end, its open
-requests are charged at their holds, its leases go back (those of rate limits a minute later), its files are deleted;
-in this order, and each step can be repeated, so it does not matter where a sweeper dies.
+requests are charged at their holds, its leases go back (those of rate limits a minute later), responses that it was
+making are lost, its files are deleted; in this order, and each step can be repeated, so it does not matter where a
+sweeper dies.
 
 On a database shared by hosts, one whose beat stands still is taken for dead after two minutes. Its workers have stopped
 spending by then (see `gateway.wallet`), and its own lender tells them what was taken back before they spend again.
@@ -29,6 +30,7 @@ from intertie.store.deaths import (
     return_ended,
 )
 from intertie.store.journal import JournalUnreadable, lock_if_dead, lock_path, locks
+from intertie.store.responses import lose_responses
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +104,7 @@ class Sweeper:
             reached = await close_interrupted(connection, self._host, worker, now)
         async with self._database.write() as connection:
             await end_leases(connection, self._host, worker, now)
+            await lose_responses(connection, worker=worker)
         if reached:
             self._folder.reached.set()
 
@@ -121,5 +124,6 @@ class Sweeper:
         async with self._database.write() as connection:
             count = await expire_host(connection, host, rates=False)
             count += await expire_host(connection, host, rates=True) if rates else 0
+            await lose_responses(connection, host=host)
         if count:
             log.warning("host %s has been silent for two minutes; %d leases were taken back", host, count)

@@ -28,6 +28,11 @@ def request_id(worker: WorkerId, sequence: int) -> RequestId:
     return f"req_{worker}_{sequence}"
 
 
+def response_id(request: RequestId) -> str:
+    """The public name of the response that is kept for a request."""
+    return f"resp_{request.removeprefix('req_')}"
+
+
 def parse_request_id(text: str) -> tuple[WorkerId, int]:
     """Worker and sequence of a request id; raises ValueError if it is none."""
     prefix, _, rest = text.partition("_")

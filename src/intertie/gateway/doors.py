@@ -8,19 +8,23 @@ from intertie.wire.server import Request
 
 _GEMINI = INBOUND["gemini"]
 _ANTHROPIC = INBOUND["anthropic_messages"]
+RESPONSES = Door("chat", INBOUND["openai_responses"])
 _NAMED = (
     *((path, Door(operation, INBOUND["openai_chat"])) for operation, path in PATHS.items()),
-    ("/responses", Door("chat", INBOUND["openai_responses"])),
+    ("/responses", RESPONSES),
     ("/messages", Door("chat", _ANTHROPIC)),
     ("/messages/count_tokens", Door("count_tokens", _ANTHROPIC)),
 )
 
 DOORS: dict[bytes, Door] = {f"{prefix}{path}".encode(): door for path, door in _NAMED for prefix in ("/v1", "")}
 
-_SPOKEN = (("/responses", Door("chat", INBOUND["openai_responses"])),)
+_SPOKEN = (("/responses", RESPONSES),)
 
 SOCKETS: dict[bytes, Door] = {f"{prefix}{path}".encode(): door for path, door in _SPOKEN for prefix in ("/v1", "")}
 """What is reached by a WebSocket."""
+
+KEPT = (b"/v1/responses/", b"/responses/")
+"""What begins so names a response that is kept (see `visit`)."""
 
 _PREFIXES = (b"/v1beta/models/", b"/v1/models/")
 _METHODS: dict[bytes, Operation] = {

@@ -7,8 +7,12 @@ from intertie.gateway.admit import admit
 from intertie.gateway.authenticate import authenticate
 from intertie.gateway.choose import choose
 from intertie.gateway.door import Door
+from intertie.gateway.enqueue import enqueue
+from intertie.gateway.expand import expand
 from intertie.gateway.guard import guard
+from intertie.gateway.keep import keep
 from intertie.gateway.live import Live
+from intertie.gateway.making import Making
 from intertie.gateway.observe import observe
 from intertie.gateway.receive import receive
 from intertie.gateway.relay import relay
@@ -30,8 +34,12 @@ async def exchange(live: Live, request: Request, reply: Outlet, door: Door) -> N
         passage.call = receive(request, door)
         passage.principal = authenticate(live, request)
         guard(live, passage.principal, passage.call)
+        if passage.call.dialect == "openai_responses":
+            await expand(live, passage, reply)
         passage.holds = await admit(live, passage)
         passage.plan = choose(live, passage)
+        if isinstance(reply, Making):
+            await enqueue(live, passage, reply)
         await relay(live, passage, reply, translate, begin)
     except Fault as fault:
         passage.fault = fault
@@ -40,5 +48,7 @@ async def exchange(live: Live, request: Request, reply: Outlet, door: Door) -> N
     finally:
         live.close(passage)
         settle(live, passage)
+    if passage.kept_as:
+        await keep(live, passage, reply)
     respond(live, passage, reply)
     observe(live, passage)

@@ -10,14 +10,16 @@ from intertie.dialects.registry import INBOUND
 from intertie.dialects.weight import weigh
 from intertie.gateway.authenticate import authenticate
 from intertie.gateway.door import Door
-from intertie.gateway.doors import DOORS, SOCKETS, by_prefix
+from intertie.gateway.doors import DOORS, KEPT, RESPONSES, SOCKETS, by_prefix
 from intertie.gateway.exchange import exchange
 from intertie.gateway.guard import guard, usable
+from intertie.gateway.later import later
 from intertie.gateway.live import Live
 from intertie.gateway.observe import note
 from intertie.gateway.receive import receive
 from intertie.gateway.respond import JSON, refusal
 from intertie.gateway.turns import take_turns
+from intertie.gateway.visit import visit
 from intertie.wire.server import Reply, Request
 from intertie.wire.upgrade import is_asked
 
@@ -37,9 +39,13 @@ class Front:
         """Answer one request."""
         door = DOORS.get(request.path) or by_prefix(request)
         if door is not None and request.method == "POST" and door.operation != "count_tokens":
+            if door is RESPONSES and b'"background"' in request.body:
+                return later(self._live, request, reply, door)
             return exchange(self._live, request, reply, door)
         if request.path in SOCKETS and is_asked(request):
             return self._speak(request, reply, SOCKETS[request.path])
+        if request.path.startswith(KEPT):
+            return self._visit(request, reply)
         return self._show(request, reply, door)
 
     async def _speak(self, request: Request, reply: Reply, door: Door) -> None:
@@ -55,6 +61,18 @@ class Front:
             reply.send(*self._refused(fault, door))
         else:
             reply.send(status, headers + _id_line(self._live.next_name()), body)
+
+    async def _visit(self, request: Request, reply: Reply) -> None:
+        try:
+            page = await visit(self._live, request, reply)
+        except Fault as fault:
+            if reply.started:
+                reply.finish(RESPONSES.inbound.error_event(fault, ""))
+            else:
+                reply.send(*self._refused(fault, RESPONSES))
+        else:
+            if page:
+                reply.send(200, JSON + _id_line(self._live.next_name()), page)
 
     def screen(self, request: Request) -> tuple[int, bytes, bytes] | None:
         """Refuse before a large body is read: nobody without a key may make us hold megabytes."""

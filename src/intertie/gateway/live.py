@@ -16,10 +16,13 @@ from intertie.config.snapshot import Snapshot
 from intertie.core.clock import Clock
 from intertie.core.endpoint import Endpoint
 from intertie.core.ids import RequestId, WorkerId, request_id
+from intertie.core.keeping import Question
 from intertie.core.plan import Plan
 from intertie.core.principal import Principal
+from intertie.gateway.archive import Archive
 from intertie.gateway.door import Door
 from intertie.gateway.lane import Lane
+from intertie.gateway.making import Makings
 from intertie.gateway.passage import Passage, View
 from intertie.gateway.reach import Reach
 from intertie.gateway.terms import Terms, terms_of
@@ -44,7 +47,8 @@ class Books:
 class Live:
     """See the module. `lottery` draws the lots of the router; `ready` is false before the first and while draining.
 
-    `streams` of the requests `in_flight` have begun to be answered; `spans` is set where a collector wants them.
+    `streams` of the requests `in_flight` have begun to be answered; `spans` is set where a collector wants them, and
+    `archive` where somebody keeps responses; `makings` are those that are made in the background.
     """
 
     def __init__(self, worker: WorkerId, clock: Clock, lottery: Random, books: Books, reach: Reach) -> None:
@@ -59,6 +63,8 @@ class Live:
         self.lanes: dict[str, Lane] = {}
         self.states: dict[str, EndpointState] = {}
         self.view = View(self.tables, self.states, self.lanes, Recent())
+        self.archive = Archive(_nobody)
+        self.makings = Makings(reach.tasks)
         self.retries = RetryBudget()
         self.ready = False
         self.in_flight = self.streams = 0
@@ -131,6 +137,10 @@ class Live:
         if site.rtt_ms is not None:  # the operator's word stands where a proxy or a tunnel would hide the real distance
             on_rtt, state.rtt_s = None, site.rtt_ms / 1_000
         return Lane(endpoint, site, self._reach.pool(endpoint, snapshot.upstream, on_rtt), state)
+
+
+def _nobody(question: Question) -> None:
+    """Nothing is kept where nobody hears."""
 
 
 def _public_names(snapshot: Snapshot) -> set[str]:

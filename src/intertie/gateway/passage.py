@@ -66,6 +66,9 @@ class Passage(msgspec.Struct):
     `begun` is when, in seconds since 1970; `status` is 0 until there is an answer; `trace` our span, where spans are
     wanted; `chat` the call in the words of all dialects, or `conversion` how it is turned, where the endpoint speaks
     another than the caller; `dropped` what that endpoint could not be told.
+
+    `asked` is the call as its caller made it, where `call` is what it stands for (see `expand`); its response is to be
+    `kept_as` this id, and `kept` tells whether it is, None where nobody asked or it is not known yet.
     """
 
     name: RequestId
@@ -75,6 +78,9 @@ class Passage(msgspec.Struct):
     door: Door
     begun: int
     call: Call | None = None
+    asked: Call | None = None
+    kept_as: str = ""
+    kept: bool | None = None
     principal: Principal | None = None
     terms: Terms | None = None
     choice: Choice | None = None
@@ -96,6 +102,11 @@ class Passage(msgspec.Struct):
     def attempts(self) -> int:
         """How many endpoints were tried so far."""
         return self.attempt.number if self.attempt else 0
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer is a stream."""
+        return self.call is not None and self.call.stream
 
     @property
     def lane(self) -> Lane:

@@ -14,10 +14,13 @@ from intertie.wire.tls import ResumingContext, client_context
 
 
 class Reach:
-    """Makes pools, and lets them go in its own time. Dialers are shared by all endpoints of one kind."""
+    """Makes pools, and lets them go in its own time. Dialers are shared by all endpoints of one kind.
+
+    `tasks` own what runs beside the requests.
+    """
 
     def __init__(self, tasks: Tasks, proxy: ProxySettings = NO_PROXY) -> None:
-        self._tasks, self._proxy = tasks, proxy
+        self.tasks, self._proxy = tasks, proxy
         self._resolver = Resolver()
         self._dialers: dict[tuple[str, bool, bool], Dialer] = {}
 
@@ -28,7 +31,7 @@ class Reach:
 
     def leave(self, pool: Pool) -> None:
         """Close a pool when its last answer is complete."""
-        self._tasks.start(pool.close())
+        self.tasks.start(pool.close())
 
     def _dialer(self, endpoint: Endpoint) -> Dialer:
         kind = (endpoint.origin.scheme, endpoint.verify_tls, endpoint.allow_private)

@@ -104,7 +104,7 @@ async def _collect(
     attempt.heard.usage = _glance(passage, call, answer.body)
     attempt.first_byte, attempt.ended = answer.first_byte, answer.ended
     body = answer.body
-    if passage.chat is not None or passage.conversion is not None:
+    if passage.chat is not None or passage.conversion is not None or passage.asked is not None:
         body, usage = returned(passage, body)
         attempt.heard.usage = usage or attempt.heard.usage
     elif call.operation not in _JSON:

@@ -21,14 +21,14 @@ _WINDOW_S = 60.0
 JSON = b"content-type: application/json\r\n"
 _TEXT = b"content-type: text/plain; charset=utf-8\r\n"
 _SERVED = b"x-request-id: %b\r\n%bx-intertie-ttft-ms: %d\r\nx-intertie-attempts: %d\r\n"
-_EVENTS = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
+EVENTS = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
 
 
 def begin(live: Live, passage: Passage) -> tuple[int, bytes]:
     """Status and headers of a streamed answer, made when its first byte is here."""
     passage.status = 200
     live.streams += 1
-    return 200, _EVENTS + _headers(live, passage)
+    return 200, EVENTS + _headers(live, passage)
 
 
 def respond(live: Live, passage: Passage, reply: Outlet) -> None:
@@ -80,6 +80,8 @@ def _headers(live: Live, passage: Passage) -> bytes:
         lines += b"x-intertie-cost-usd: %d.%09d\r\n" % (cost // NANO_PER_USD, cost % NANO_PER_USD)
     if passage.plan is not None and passage.plan.relaxed:
         lines += b"x-intertie-relaxed: %b\r\n" % ", ".join(passage.plan.relaxed).encode()
+    if passage.kept is not None:
+        lines += b"x-intertie-stored: %d\r\n" % passage.kept
     if passage.dropped:
         lines += b"x-intertie-dropped: %b\r\n" % ", ".join(passage.dropped).encode("ascii", "replace")
     if passage.call is not None and passage.call.ask is not NO_ASK:

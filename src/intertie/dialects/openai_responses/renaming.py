@@ -58,25 +58,25 @@ def _renamed_event(event: bytes, changes: Changes) -> bytes:
 class Renamed:
     """See `dialect.Watch`: another watch, and what passes it changed."""
 
-    __slots__ = ("_changes", "_watch")
+    __slots__ = ("_changes", "_watch", "done", "tail")
 
     def __init__(self, watch: Watch, changes: Changes) -> None:
         self._watch, self._changes = watch, changes
-
-    @property
-    def done(self) -> bool:
-        """Whether the dialect's own end came."""
-        return self._watch.done
-
-    @property
-    def tail(self) -> bytes:
-        """The end of the stream."""
-        return renamed_events(self._watch.tail, self._changes)
+        self.done = False
+        self.tail = b""
 
     def feed(self, data: bytes) -> bytes:
         """What the caller gets now. Raises the fault that the endpoint told, or committed."""
-        return renamed_events(self._watch.feed(data), self._changes)
+        told = renamed_events(self._watch.feed(data), self._changes)
+        self._look_at_the_end()
+        return told
 
     def ended(self) -> bytes:
         """The tail. Raises StreamCut if the dialect's own end never came."""
-        return renamed_events(self._watch.ended(), self._changes)
+        self._watch.ended()
+        self._look_at_the_end()
+        return self.tail
+
+    def _look_at_the_end(self) -> None:
+        if self._watch.done:
+            self.done, self.tail = True, renamed_events(self._watch.tail, self._changes)

@@ -41,7 +41,7 @@ class StoredResponse(msgspec.Struct, frozen=True, kw_only=True):
     """A response that is kept. `created` and `expires` in seconds since 1970; `input` is the JSON array of its own
     items, `response` the response object as JSON; `previous` the id of the response before it, "" for none.
 
-    `events` are those of its stream, where it was made in the background and streamed.
+    `events` are those of its stream, where it was made in the `background` and `streamed`.
     """
 
     id: str
@@ -52,6 +52,7 @@ class StoredResponse(msgspec.Struct, frozen=True, kw_only=True):
     response: bytes
     previous: str = ""
     background: bool = False
+    streamed: bool = False
     events: bytes = b""
 
 
@@ -118,17 +119,18 @@ def _read(call: Call) -> _Wish:
         refuse(error)
 
 
-def not_found(response_id: str) -> InvalidRequest:
+def not_found(response_id: str, hint: str = "") -> InvalidRequest:
     """The fault of a call that builds on what is not kept, or not for this caller: nobody learns which."""
-    message = f"Previous response with id '{response_id[:256]}' not found."
+    message = f"Previous response with id '{response_id[:256]}' not found. {hint}".rstrip()
     return InvalidRequest(message, code="previous_response_not_found", param="previous_response_id")
 
 
-def expand(call: Call, chain: Sequence[StoredResponse]) -> Call:
+def expand(call: Call, chain: Sequence[StoredResponse], hint: str = "") -> Call:
     """The call as an endpoint gets it: with all that was said before, nothing for the endpoint itself to keep, and its
     thoughts sealed where it is to think, so that they can go on.
 
-    `chain` is oldest first and ends with `previous(call)`; it is empty where the call builds on nothing.
+    `chain` is oldest first and ends with `previous(call)`; it is empty where the call builds on nothing. `hint` tells
+    callers of what is missing what is kept at all.
     The answer is to be written for the call as it came: what it echoes is what the caller sent. Raises InvalidRequest
     if a response of the chain is missing, or has not ended, or the chain is longer than `LONGEST_CHAIN`.
     """
@@ -136,7 +138,7 @@ def expand(call: Call, chain: Sequence[StoredResponse]) -> Call:
     if len(chain) > LONGEST_CHAIN:
         raise _wrong("previous_response_id", f"it builds on more than {LONGEST_CHAIN} responses")
     if wanted and (not chain or chain[-1].id != wanted or chain[0].previous):
-        raise not_found(wanted)
+        raise not_found(wanted, hint)
     fields: Fields = {name: raw for name, raw in call.fields.items() if name not in _OURS}
     fields["store"] = _FALSE
     if chain:
@@ -206,6 +208,7 @@ def keep(call: Call, response: bytes, created: int, lifetime_s: int = LIFETIME_S
         response=response,
         previous=previous(call),
         background=in_background(call),
+        streamed=call.stream,
     )
 
 

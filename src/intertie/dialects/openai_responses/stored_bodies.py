@@ -1,6 +1,6 @@
 """What callers are told of responses that are kept: the response itself, its items, its end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -10,6 +10,7 @@ from intertie.core.faults import Fault, InvalidRequest, NotFound
 from intertie.dialects.openai_responses.items import Kind
 from intertie.dialects.openai_responses.response import Item, Outcome, ResponseObject
 from intertie.dialects.openai_responses.stored import LIFETIME_S, StoredResponse, keep, read_progress
+from intertie.dialects.sse import data_of
 
 _PREFIXES: Final = {
     "message": "msg", "function_call": "fc", "function_call_output": "fco", "custom_tool_call": "ctc",
@@ -26,6 +27,12 @@ class Page(msgspec.Struct, frozen=True):
     order: Literal["asc", "desc"] = "desc"
 
 
+class _Numbered(msgspec.Struct):
+    type: str = ""
+    sequence_number: int = -1
+
+
+_numbered = msgspec.json.Decoder(_Numbered).decode
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _item = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _kind = msgspec.json.Decoder(Kind).decode
@@ -97,6 +104,16 @@ def _shown(raw: msgspec.Raw, response_id: str, number: int) -> msgspec.Raw:
             {"type": "output_text", "text": text, "annotations": []} if spoken else {"type": "input_text", "text": text}
         ]
     return msgspec.Raw(_encode(item))
+
+
+def events_after(block: Iterable[bytes], number: int) -> Iterator[bytes]:
+    """Those of a stream's events that come behind the one of this number; an error is always told."""
+    for event in block:
+        data = data_of(event)
+        if data.startswith(b"{"):
+            numbered = _numbered(data)
+            if numbered.sequence_number > number or numbered.type == "error":
+                yield event
 
 
 def queued(call: Call, response_id: str, created: int, lifetime_s: int = LIFETIME_S) -> StoredResponse:
