@@ -39,10 +39,10 @@ class Reader:
 
     def struct(self, kind: type[S], node: Node, path: str) -> S | None:
         """A mapping as a struct, or None if it is not one."""
-        if not isinstance(node, Mapping):
-            self._wrong(node, path, "a mapping of keys to values")
-            return None
         fields = fields_of(kind)
+        if not isinstance(node, Mapping):
+            self._wrong(_masked(kind, node), path, "a mapping of keys to values")
+            return None
         self._unknown(node, list(fields), path)
         values: dict[str, Any] = {}
         for key, field in fields.items():
@@ -64,7 +64,7 @@ class Reader:
     def entries(self, kind: type[S], node: Node, path: str) -> tuple[S, ...]:
         """A list of mappings; those that cannot be read are left out (and in `faults`)."""
         if not isinstance(node, Sequence):
-            self._wrong(node, path, "a list, each entry beginning with '- '")
+            self._wrong(_masked(kind, node), path, "a list, each entry beginning with '- '")
             return ()
         found = [self.struct(kind, item, f"{path}[{index}]") for index, item in enumerate(node.items)]
         return tuple(entry for entry in found if entry is not None)
@@ -160,6 +160,12 @@ class Reader:
             found = f"a list of {len(node.items)}"
         where = f"{path}: " if path else ""
         self._faults.append(node.place.fault(f"{where}expected {expected}, found {found}"))
+
+
+def _masked(kind: type[msgspec.Struct], node: Node) -> Node:
+    """What stands where such a struct should: a single value may be the secret that belongs into it."""
+    secret = any(field.form is not None and field.form.secret for field in fields_of(kind).values())
+    return Scalar(node.place, "…") if secret and isinstance(node, Scalar) else node
 
 
 def _show(text: str) -> str:
