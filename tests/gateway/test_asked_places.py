@@ -193,3 +193,13 @@ async def test_a_strict_call_goes_without_nothing_whatever_the_endpoint_says(tmp
                 assert (told.status, told.error["param"]) == (400, "seed")
             assert (await ask(world.url, {"max_tokens": 5, "intertie": {"strict": True}})).status == 200
     assert len(upstream.visits) == 2
+
+
+async def test_the_name_of_a_dropped_field_ends_no_header_line(tmp_path: Path) -> None:
+    async with scripted(says(200, json.dumps(CLAUDE).encode())) as upstream:
+        claude = endpoint("c", upstream.port, dialect="anthropic_messages", on_unsupported="drop", operations=("chat",))
+        async with gateway(tmp_path, snapshot([claude])) as world:
+            told = await ask(world.url, {"max_tokens": 5, "odd\r\nset-cookie: a=b": 1})
+            assert told.status == 200
+            assert told.headers["x-intertie-dropped"] == "odd??set-cookie: a=b"
+            assert "set-cookie" not in told.headers

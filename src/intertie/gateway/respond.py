@@ -18,6 +18,7 @@ from intertie.wire.reply import Outlet
 
 _SHOWN = ("requests", "tokens")
 _WINDOW_S = 60.0
+_UNSAFE = dict.fromkeys((*range(32), 127), "?")  # a field's name is the caller's own; no line of ours ends in it
 JSON = b"content-type: application/json\r\n"
 _TEXT = b"content-type: text/plain; charset=utf-8\r\n"
 _SERVED = b"x-request-id: %b\r\n%bx-intertie-ttft-ms: %d\r\nx-intertie-attempts: %d\r\n"
@@ -83,7 +84,9 @@ def _headers(live: Live, passage: Passage) -> bytes:
     if passage.kept is not None:
         lines += b"x-intertie-stored: %d\r\n" % passage.kept
     if passage.dropped:
-        lines += b"x-intertie-dropped: %b\r\n" % ", ".join(passage.dropped).encode("ascii", "replace")
+        lines += b"x-intertie-dropped: %b\r\n" % ", ".join(passage.dropped).translate(_UNSAFE).encode(
+            "ascii", "replace"
+        )
     if passage.call is not None and passage.call.ask is not NO_ASK:
         lines += _asked_for(live, passage)
     return lines + _standings(live, passage.door.inbound, passage.holds) if passage.holds else lines
