@@ -108,6 +108,9 @@ async def test_the_order_of_calls_and_results_is_watched(post: Any) -> None:
     first, second = unsigned["parts"]
     skipped = {"role": "model", "parts": [{**first, "thoughtSignature": SKIP}, second]}
     assert (await post(WHOLE, [said("x"), skipped, user], tools=TOOLS))[0] == 200
+    url_safe = base64.urlsafe_b64encode(base64.b64decode(calls[0]["thoughtSignature"])).decode()
+    respelled = {"role": "model", "parts": [{**calls[0], "thoughtSignature": url_safe}, calls[1]]}
+    assert (await post(WHOLE, [said("x"), respelled, user], tools=TOOLS))[0] == 200
 
 
 async def test_thoughts_pictures_and_forms(post: Any, journal: Journal) -> None:

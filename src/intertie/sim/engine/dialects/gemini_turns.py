@@ -14,6 +14,8 @@ from intertie.sim.engine.seals import unseal
 
 _SKIPS: Final = ("skip_thought_signature_validator", "context_engineering_is_the_way_to_go")
 """Signatures for calls that another model made (ai.google.dev, Thought signatures, FAQ)."""
+_URL_SAFE: Final = str.maketrans("-_", "+/")
+"""ProtoJSON takes both alphabets of base64, and Google's SDK for Python sends the other one back."""
 _KINDS: Final = ("image/", "audio/", "video/", "text/", "application/pdf")
 _encode = msgspec.json.Encoder().encode
 
@@ -126,7 +128,7 @@ def _check_signatures(contents: Sequence[told.Content]) -> None:
                     f"data, function call `default_api:{name}`, position {at}.")  # fmt: skip
         for part in content.parts:
             signature = part.thought_signature
-            if signature is not None and signature not in _SKIPS and unseal(signature) is None:
+            if signature is not None and signature not in _SKIPS and unseal(signature.translate(_URL_SAFE)) is None:
                 _refuse("Thought signature is not valid.")
 
 
