@@ -1,6 +1,7 @@
 """A small real world for the gateway's tests: a worker's live state, a real server, real upstream sockets.
 
-Only the lender is a fake that lends whatever is asked for, up to the caps.
+Only the control process is a fake: a lender that lends whatever is asked for, up to the caps, and a shelf in memory for
+responses that are kept.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ from intertie.core.plan import Objective, Weights
 from intertie.core.principal import Meter, Principal
 from intertie.core.record import JournalRow, Settled
 from intertie.core.site import Site
+from intertie.gateway.archive import Archive, Shelf
 from intertie.gateway.front import Front
 from intertie.gateway.live import Books, Live
 from intertie.gateway.reach import Reach
@@ -107,6 +109,9 @@ class World:
 
     def __init__(self, url: str, live: Live, server: Server, folder: Path, lender: Lender) -> None:
         self.url, self.live, self.server, self.lender = url, live, server, lender
+        self.shelf = Shelf()
+        live.archive = self.shelf.archive = Archive(self.shelf.hear)
+        live.archive.on_link(True)
         self.folder = folder
         self.crashes: list[BaseException] = []
 
@@ -162,6 +167,7 @@ async def gateway(tmp_path: Path, whole: Snapshot) -> AsyncIterator[World]:
         try:
             yield world
         finally:
+            await live.makings.close(2.0)
             await server.close(2.0)
             for lane in live.lanes.values():
                 await lane.pool.close()
