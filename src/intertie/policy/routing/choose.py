@@ -27,7 +27,7 @@ HOT_FLOOR = 0.1
 SESSION_PATIENCE = 0.5
 """The session's endpoint stays cold up to a queue of half the target."""
 
-Later = list[tuple[Why, list[Row]]]
+Later = Sequence[tuple[Why, list[Row]]]
 """Rows that may serve when all before them fail, group by group, and why they stand there."""
 
 
@@ -47,38 +47,37 @@ def rank(table: Table, states: Mapping[str, EndpointState], choice: Choice, now:
     """All that a choice is, but for the lot. Raises as `choose` does."""
     offer = table.offers[choice.operation]
     rows, drops = feasible(table, offer.rows, states, choice, now)
-    later: Later = []
-    if offer.fallback:
-        more, dropped = feasible(table, offer.fallback, states, choice, now)
-        drops += dropped
-        if more:
-            later.append((FALLBACK, more))
-    if choice.others:
-        later += _other_models(table, states, choice, now, drops)
+    later = _later(table, states, choice, now, drops) if offer.fallback or choice.others else ()
     if not rows:
         if not later:
             raise nothing_left(table, choice, states, drops, now)
-        _, rows = later.pop(0)
+        (_, rows), *later = later
     ranking = _ranked(table, rows, states, choice, now)
-    ranking.dropped = dropped_groups(offer.unable, drops) + ranking.dropped
-    ranking.later = tuple([(why, _ranked(table, more, states, choice, now)) for why, more in later])
+    if drops or offer.unable:
+        ranking.dropped = dropped_groups(offer.unable, drops) + ranking.dropped
+    if later:
+        ranking.later = tuple([(why, _ranked(table, more, states, choice, now)) for why, more in later])
     return ranking
 
 
-def _other_models(table: Table, states: Mapping[str, EndpointState], choice: Choice, now: float, drops: Drops) -> Later:
-    """What may serve the other models that the call names, each endpoint where it comes first; `drops` grows."""
-    first = table.offers[choice.operation]
-    seen = {row.id for row in (*first.rows, *first.fallback)}
-    later: Later = []
+def _later(table: Table, states: Mapping[str, EndpointState], choice: Choice, now: float, drops: Drops) -> Later:
+    """What may serve as fallback and of other models that the call names, each endpoint where it comes first.
+
+    `drops` grows.
+    """
+    operation, later = choice.operation, list[tuple[Why, list[Row]]]()
+    seen = {row.id for row in table.offers[operation].rows}
+    groups = [(FALLBACK, table.offers[operation].fallback)]
     for other in choice.others:
-        offer = other.offers[choice.operation]
-        for rows in (offer.rows, offer.fallback):
-            fresh = [row for row in rows if row.id not in seen]
-            seen.update(row.id for row in fresh)
-            more, dropped = feasible(other, fresh, states, choice, now)
-            drops += dropped
-            if more:
-                later.append((LATER_MODEL, more))
+        offer = other.offers[operation]
+        groups += [(LATER_MODEL, offer.rows), (LATER_MODEL, offer.fallback)]
+    for why, rows in groups:
+        fresh = [row for row in rows if row.id not in seen]
+        seen.update(row.id for row in fresh)
+        kept, dropped = feasible(table, fresh, states, choice, now)
+        drops += dropped
+        if kept:
+            later.append((why, kept))
     return later
 
 

@@ -70,8 +70,6 @@ def dropped_groups(unable: Sequence[str], drops: Drops) -> tuple[Dropped, ...]:
     """The dropped rows, those of one reason together, in the order of the reasons' first appearance; before them the
     ids of those that are `unable` to do the operation.
     """
-    if not drops and not unable:
-        return ()
     groups: dict[Why, list[str]] = {UNABLE: list(unable)} if unable else {}
     for row, why in drops:
         groups.setdefault(why, []).append(row.id)
