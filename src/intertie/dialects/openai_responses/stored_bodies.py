@@ -135,7 +135,8 @@ def came_of_it(stored: StoredResponse, response: bytes) -> StoredResponse:
 
 def failed(stored: StoredResponse, fault: Fault) -> StoredResponse:
     """A response in the background that could not be made."""
-    error = {"code": "rate_limit_exceeded" if fault.status == 429 else "server_error", "message": fault.public}
+    code = "rate_limit_exceeded" if fault.status == 429 else "server_error"
+    error = {"code": "invalid_prompt" if isinstance(fault, InvalidRequest) else code, "message": fault.public}
     return came_of_it(stored, _with(stored, status="failed", error=error))
 
 
