@@ -29,7 +29,7 @@ class _Known:
     __slots__ = ("ranking", "until", "uses")
 
     def __init__(self, ranking: Ranking, until: float) -> None:
-        self.ranking, self.until, self.uses = ranking, until, MOST_USES
+        self.ranking, self.until, self.uses = ranking, until, MOST_USES - 1
 
 
 class Recent:
@@ -47,24 +47,23 @@ class Recent:
             return choose(table, states, choice, now, lot)
         question = self._question(table, choice)
         known = self._known.get(question)
-        if known is None or known.uses == 0 or now >= known.until:
-            known = _Known(rank(table, states, choice, now), now + FRESH_S)
-            self._keep(question, known, states, now)
-        known.uses -= 1
-        return known.ranking.draw(lot)
+        if known is not None and known.uses and now < known.until:
+            known.uses -= 1
+            return known.ranking.draw(lot)
+        ranking = rank(table, states, choice, now)
+        plan = ranking.draw(lot)
+        if _lasts(plan, states):
+            self._keep(question, _Known(ranking, now + FRESH_S))
+        return plan
 
     def forget(self) -> None:
         """Something happened that changes what may serve."""
         self._known.clear()
 
-    def _keep(self, question: Question, known: "_Known", states: Mapping[str, EndpointState], now: float) -> None:
-        """An endpoint that is being probed gets one request at a time, and of what is scarce each request leaves less,
-        so such a ranking is for one request.
-        """
+    def _keep(self, question: Question, known: "_Known") -> None:
         if len(self._known) >= _MOST_QUESTIONS:
             self._known.clear()
-        if all(state.breaker.closed and not state.scarce(now) for state in states.values()):
-            self._known[question] = known
+        self._known[question] = known
 
     def _question(self, table: Table, choice: Choice) -> Question:
         size = choice.prompt_tokens
@@ -84,3 +83,12 @@ class Recent:
                 self._owners.clear()
             owner = self._owners[table.name, digest] = likely_owner(table.offers[choice.operation].rows, digest)
         return owner
+
+
+def _lasts(plan: Plan, states: Mapping[str, EndpointState]) -> bool:
+    """Whether what was found holds for the next request too: an endpoint that is being probed gets one at a time, and
+    of limits that are scarce each leaves less.
+    """
+    return all(state.breaker.closed for state in states.values()) and not any(
+        states[endpoint].scarce for endpoint in plan.order
+    )

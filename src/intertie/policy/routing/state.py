@@ -54,7 +54,8 @@ class EndpointState:
     declared; `in_flight` requests, of whose prompts `in_flight_tokens` are not answered yet; `residual` the learned
     ln(observed / predicted) of the time to first token, of `samples` answers, the last `seen` then; `idle` connections
     believed open until `idle_until`; `busy_until` as the endpoint asked, `refusals` times in
-    a row; `latency_penalty` seconds since `failed_at`; `limits` of its account, None until one is told or declared.
+    a row; `latency_penalty` seconds since `failed_at`; `limits` of its account, None until one is told or declared, and
+    whether they were `scarce` when a request last went out or was answered.
     """
 
     __slots__ = (
@@ -77,6 +78,7 @@ class EndpointState:
         "residual",
         "rtt_s",
         "samples",
+        "scarce",
         "seen",
     )
 
@@ -91,6 +93,7 @@ class EndpointState:
         self.residual = self.seen = self.idle_until = 0.0
         self.busy_until = self.latency_penalty = self.failed_at = 0.0
         declared = (endpoint.rpm, endpoint.tpm)
+        self.scarce = False
         self.limits = None if declared == (None, None) else ProviderLimits(*declared)
 
     def corrected(self, predicted_s: float, now: float) -> float:
@@ -104,10 +107,6 @@ class EndpointState:
     def free_at(self, tokens: int, now: float) -> float:
         """The moment from which it takes a request with so many prompt tokens; not after `now` if it does already."""
         return self.busy_until if self.limits is None else max(self.busy_until, self.limits.free_at(tokens, now))
-
-    def scarce(self, now: float) -> bool:
-        """Whether its account's limits have little left."""
-        return self.limits is not None and self.limits.part_left(now) < SCARCE
 
     def connected(self, rtt_s: float) -> None:
         """A connection was made in `rtt_s` seconds, which is one round trip."""
@@ -155,7 +154,10 @@ class Flight:
             state.idle -= 1
         state.in_flight += 1
         state.in_flight_tokens += tokens
-        self._sent = NOTHING_SENT if state.limits is None else state.limits.sent(tokens, now)
+        self._sent = NOTHING_SENT
+        if state.limits is not None:
+            self._sent = state.limits.sent(tokens, now)
+            state.scarce = state.limits.part_left(now) < SCARCE
 
     def told(self, now: float, headers: Mapping[bytes, bytes]) -> bool:
         """The head of an answer came, whatever its status: what it says of the account's limits is believed.
@@ -168,7 +170,8 @@ class Flight:
         if state.limits is None:
             state.limits = ProviderLimits()
         state.limits.told(headers, now, self._sent)
-        return state.scarce(now)
+        state.scarce = state.limits.part_left(now) < SCARCE
+        return state.scarce
 
     def first_byte(self) -> None:
         """The endpoint speaks: its prompt no longer waits."""
