@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from openai import AsyncOpenAI, BadRequestError, InternalServerError, NotFoundError
-from scripted import EVENTS, Scripted, Visit, scripted
+from scripted import EVENTS, Scripted, Visit, says, scripted
 from speaking import COLLEAGUE, KEYS, OTHER, response, speaks, streamed
 from world import World, endpoint, gateway, snapshot
 
@@ -203,3 +203,18 @@ async def test_other_methods_and_pages_are_refused(world: World, client: AsyncOp
         assert answer.json()["error"]["message"] and answer.headers["x-request-id"]
     answer = await client._client.request("GET", f"{world.url}/v1/responses/{one.id}")
     assert answer.status_code == 401
+
+
+async def test_a_conversation_survives_the_endpoint_that_began_it(tmp_path: Path, upstream: Scripted) -> None:
+    async with scripted(speaks()) as other:
+        first = endpoint("a", upstream.port, dialect="openai_responses")
+        second = endpoint("b", other.port, model="m")
+        whole = snapshot([first, second])
+        async with gateway(tmp_path, whole) as world, world.sdk() as client:
+            only = {"intertie": {"only": ["a"]}}
+            one = await client.responses.create(model="m", input="first", store=True, extra_body=only)
+            upstream.script = says(500, b"{}")
+            asked = {"model": "m", "input": "second", "previous_response_id": one.id}
+            two = await client.responses.create(**asked, extra_body={"intertie": {"order": ["a", "b"]}})
+            assert two.output_text == "3 said" and len(upstream.visits) == 2 and len(other.visits) == 1
+            assert (await client.responses.retrieve(two.id)).output_text == "3 said"

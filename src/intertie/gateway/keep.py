@@ -51,6 +51,7 @@ async def _end(live: Live, making: Making, begun: StoredResponse, stored: Stored
 
     What is too large with its stream is kept without, for nobody to follow; what is so in itself has failed.
     """
+    making.ending = True
     while True:
         try:
             await live.archive.keep(making.owner, stored, "ended")

@@ -20,11 +20,11 @@ class Making:
 
     `first` is how the POST is to be answered, once `decided`: status and headers, and the body unless a stream follows;
     None if it never came to that. `begun` is the response as it is kept while it is made, for `owner`; None until it is
-    accepted. `gone` is set where nobody wants it any more.
+    accepted. `gone` is set where nobody wants it any more, `ending` where it has ended and only is to be kept.
     """
 
     def __init__(self) -> None:
-        self.started = self.gone = False
+        self.started = self.gone = self.ending = False
         self.owner = ""
         self.begun: StoredResponse | None = None
         self.first: tuple[int, bytes, bytes | None] | None = None
@@ -85,8 +85,8 @@ class Making:
         self.cancel()
 
     def cancel(self) -> None:
-        """End it now."""
-        if self.task is not None:
+        """End it now, unless that is what it is about to do."""
+        if self.task is not None and not self.ending:
             self.task.cancel()
 
     def _wake(self) -> None:

@@ -58,10 +58,11 @@ def _renamed_event(event: bytes, changes: Changes) -> bytes:
 class Renamed:
     """See `dialect.Watch`: another watch, and what passes it changed."""
 
-    __slots__ = ("_changes", "_watch", "done", "tail")
+    __slots__ = ("_changes", "_seen", "_watch", "done", "tail")
 
     def __init__(self, watch: Watch, changes: Changes) -> None:
         self._watch, self._changes = watch, changes
+        self._seen = b""
         self.done = False
         self.tail = b""
 
@@ -78,5 +79,6 @@ class Renamed:
         return self.tail
 
     def _look_at_the_end(self) -> None:
-        if self._watch.done:
-            self.done, self.tail = True, renamed_events(self._watch.tail, self._changes)
+        if self._watch.done and self._watch.tail is not self._seen:
+            self._seen = self._watch.tail
+            self.done, self.tail = True, renamed_events(self._seen, self._changes)
