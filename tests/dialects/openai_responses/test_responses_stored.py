@@ -91,7 +91,8 @@ def test_a_response_is_kept_if_its_caller_says_so_or_comes_back_for_it() -> None
 def test_an_endpoint_gets_nothing_to_keep_and_seals_the_thoughts_that_are_to_go_on() -> None:
     asked = call("hi", store=True, background=True, reasoning={"effort": "low"}, include=["web_search_call.results"])
     told = json.loads(expand(asked, []).body)
-    assert (told["store"], told["input"]) == (False, "hi") and "background" not in told
+    assert told["store"] is False and "background" not in told
+    assert told["input"] == [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}]
     assert told["include"] == ["web_search_call.results", "reasoning.encrypted_content"]
     assert json.loads(expand(call(reasoning={}), []).body)["include"] == ["reasoning.encrypted_content"]
     sealed = call(reasoning={}, include=["reasoning.encrypted_content"])
@@ -125,6 +126,12 @@ def test_a_call_whose_input_is_all_in_the_past_is_whole_too() -> None:
     chain = conversation(1)
     asked = peek("chat", json.dumps({"model": "m", "previous_response_id": "resp_0"}).encode())
     assert len(call_to_chat(expand(asked, chain)).turns) == 2
+
+
+def test_a_conversation_looks_alike_from_its_first_turn_on() -> None:
+    first = call("tell me " * 60, instructions="be kind", store=True)
+    later = call("more", instructions="be kind", previous_response_id="resp_1")
+    assert expand(first, []).affinity == expand(later, [answered(first, "resp_1")]).affinity
 
 
 def test_results_find_their_calls_in_what_was_kept_and_signatures_go_back() -> None:

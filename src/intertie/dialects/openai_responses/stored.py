@@ -141,9 +141,9 @@ def expand(call: Call, chain: Sequence[StoredResponse], hint: str = "") -> Call:
         raise not_found(wanted, hint)
     fields: Fields = {name: raw for name, raw in call.fields.items() if name not in _OURS}
     fields["store"] = _FALSE
-    if chain:
-        items = [item for stored in chain for item in _said_in(stored)]
-        fields["input"] = msgspec.Raw(_encode([*items, *input_items(call)]))
+    items = [item for stored in chain for item in _said_in(stored)] + input_items(call)
+    if items:  # in one form from the first turn on: what a conversation begins with says where it is likely cached
+        fields["input"] = msgspec.Raw(_encode(items))
     if _given(fields, "reasoning"):
         fields["include"] = _with_seals(_given(fields, "include"))
     return msgspec.structs.replace(peek(call.operation, write_fields(fields)), ask=call.ask)
