@@ -121,6 +121,27 @@ async def test_the_oldest_is_forgotten_when_too_much_was_said(tmp_path: Path, up
         assert (await caller.events(*ENDS))[-1]["type"] == "response.completed"
 
 
+async def test_what_the_gateway_keeps_is_built_on_from_another_socket(
+    world: World, upstream: Scripted, caller: SocketCaller
+) -> None:
+    caller.tell({**CREATE, "store": True})
+    kept = (await caller.events(*ENDS))[-1]["response"]["id"]
+    caller.tell({**CREATE, "input": "Second.", "previous_response_id": kept, "store": False})
+    passing = (await caller.events(*ENDS))[-1]["response"]["id"]
+    caller.tell({**CREATE, "input": "Third.", "previous_response_id": passing})
+    third = (await caller.events(*ENDS))[-1]["response"]
+    assert third["previous_response_id"] == passing
+    assert len(upstream.visits[2].asked["messages"]) == 5
+    async with SocketCaller(world.url) as another:
+        await another.open(PATH)
+        another.tell({**CREATE, "previous_response_id": kept})
+        assert (await another.events(*ENDS))[-1]["response"]["previous_response_id"] == kept
+        assert len(upstream.visits[3].asked["messages"]) == 3
+        another.tell({**CREATE, "previous_response_id": passing})
+        assert (await another.events(*ENDS))[-1]["error"]["code"] == "previous_response_not_found"
+    await world.ended(4)
+
+
 async def test_warming_up_costs_nothing_and_can_be_built_on(
     world: World, upstream: Scripted, caller: SocketCaller
 ) -> None:

@@ -8,7 +8,7 @@ from intertie.core.money import Price
 
 Operation = Literal[
     "chat", "completions", "embeddings", "rerank", "images", "image_edits", "speech", "transcription", "translation",
-    "moderations", "count_tokens",
+    "moderations", "count_tokens", "realtime",
 ]  # fmt: skip
 Dialect = Literal[
     "openai_chat", "openai_responses", "anthropic_messages", "gemini", "vertex", "bedrock", "azure_openai", "cohere"

@@ -1,11 +1,13 @@
 """A principal: who calls, what they may use, and which limits and budgets they must fit."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 MeterKind = Literal["usd", "requests", "tokens", "concurrent"]
 PeriodName = Literal["day", "week", "month", "total"]
+
+KINDS: tuple[MeterKind, ...] = get_args(MeterKind)
 
 KEY_PREFIX = "itk_"
 

@@ -5,20 +5,24 @@ held until the request is settled, and written to the journal before anything is
 the estimate instead: what was really used counts in the end, and a rate exceeded once is made good within the minute.
 """
 
-from intertie.core.call import Call
+from collections.abc import Container, Sequence
+
 from intertie.core.faults import InvalidRequest, StoreFault
-from intertie.core.principal import Meter, Principal
+from intertie.core.principal import KINDS, Meter, MeterKind
 from intertie.core.record import Admitted
 from intertie.gateway.live import Live
 from intertie.gateway.passage import Passage
-from intertie.gateway.terms import Terms, joined
+from intertie.gateway.terms import joined
 from intertie.gateway.wallet import Holds
 from intertie.policy.routing.choice import Choice, resolve
 from intertie.policy.routing.choose import worst_cost
 
 
-async def admit(live: Live, passage: Passage) -> Holds:
-    """Take the holds. Raises RateLimited, BudgetExhausted, LenderAway or StoreFault; then nothing is held."""
+async def admit(live: Live, passage: Passage, kinds: Container[MeterKind] = KINDS) -> Holds:
+    """Take the holds. Raises RateLimited, BudgetExhausted, LenderAway or StoreFault; then nothing is held.
+
+    `kinds` are the meters that are asked, where some are held for a session and others for each of its responses.
+    """
     principal, call = passage.principal, passage.call
     assert principal is not None and call is not None
     wall, terms = live.clock.wall(), live.terms_of(principal, call.model)
@@ -26,7 +30,7 @@ async def admit(live: Live, passage: Passage) -> Holds:
         terms = joined(terms, [live.terms_of(principal, name) for name in call.ask.models])
     passage.terms = terms
     choice = passage.choice = resolve(live.snapshot, live.tables, principal, call, terms.wants, wall)
-    needs = _needs(live, principal, call, choice, terms) if terms.meters else ()
+    needs = _needs(live, passage, choice, [one for one in terms.meters if one.kind in kinds]) if terms.meters else ()
     holds = live.wallet.take(needs, wall, live.clock.monotonic()) or await live.wallet.borrow(needs)
     row = Admitted(
         passage.sequence, wall, principal.key_id, principal.user, principal.group, principal.project,
@@ -40,9 +44,11 @@ async def admit(live: Live, passage: Passage) -> Holds:
     return holds
 
 
-def _needs(live: Live, principal: Principal, call: Call, choice: Choice, terms: Terms) -> list[tuple[Meter, int]]:
+def _needs(live: Live, passage: Passage, choice: Choice, meters: Sequence[Meter]) -> list[tuple[Meter, int]]:
+    principal, call = passage.principal, passage.call
+    assert principal is not None and call is not None
     needs: list[tuple[Meter, int]] = []
-    for meter in terms.meters:
+    for meter in meters:
         kind = meter.kind
         if kind == "usd":
             prompt = call.units.prompt or len(call.body)

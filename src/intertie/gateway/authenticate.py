@@ -15,8 +15,13 @@ _OTHERS = (b"x-api-key", b"x-goog-api-key", b"api-key")
 
 def authenticate(live: Live, request: Request) -> Principal:
     """Who calls. Raises Unauthenticated; the message never repeats the key."""
-    key = _credential(request.headers)
-    principal = live.snapshot.keys.get(digest(live.snapshot.pepper, key))
+    key = credential(request.headers)
+    return known(live, digest(live.snapshot.pepper, key), key)
+
+
+def known(live: Live, key_digest: str, key: bytes) -> Principal:
+    """Whose key this is the digest of. Raises Unauthenticated if nobody's, or if it is no longer good."""
+    principal = live.snapshot.keys.get(key_digest)
     if principal is None:
         raise Unauthenticated(_unknown(key))
     if principal.revoked:
@@ -34,8 +39,8 @@ def _unknown(key: bytes) -> str:
     return "Incorrect API key provided. Keys are made with `intertie keys create`."
 
 
-def _credential(headers: dict[bytes, bytes]) -> bytes:
-    """The key, as OpenAI's clients send it, or Anthropic's, Google's and Azure's."""
+def credential(headers: dict[bytes, bytes]) -> bytes:
+    """The key, as OpenAI's clients send it, or Anthropic's, Google's and Azure's. Raises Unauthenticated."""
     authorization = headers.get(b"authorization")
     if authorization is None:
         key = next((headers[name] for name in _OTHERS if name in headers), b"")

@@ -18,7 +18,8 @@ _NAMED = (
 
 DOORS: dict[bytes, Door] = {f"{prefix}{path}".encode(): door for path, door in _NAMED for prefix in ("/v1", "")}
 
-_SPOKEN = (("/responses", RESPONSES),)
+REALTIME = Door("realtime", INBOUND["openai_chat"])
+_SPOKEN = (("/responses", RESPONSES), ("/realtime", REALTIME))
 
 SOCKETS: dict[bytes, Door] = {f"{prefix}{path}".encode(): door for path, door in _SPOKEN for prefix in ("/v1", "")}
 """What is reached by a WebSocket."""

@@ -10,12 +10,14 @@ from intertie.dialects.registry import INBOUND
 from intertie.dialects.weight import weigh
 from intertie.gateway.authenticate import authenticate
 from intertie.gateway.door import Door
-from intertie.gateway.doors import DOORS, KEPT, RESPONSES, SOCKETS, by_prefix
+from intertie.gateway.doors import DOORS, KEPT, REALTIME, RESPONSES, SOCKETS, by_prefix
+from intertie.gateway.ephemeral import mint
 from intertie.gateway.exchange import exchange
 from intertie.gateway.guard import guard, usable
 from intertie.gateway.later import later
 from intertie.gateway.live import Live
 from intertie.gateway.observe import note
+from intertie.gateway.realtime import converse
 from intertie.gateway.receive import receive
 from intertie.gateway.respond import JSON, refusal
 from intertie.gateway.turns import take_turns
@@ -24,6 +26,7 @@ from intertie.wire.server import Reply, Request
 from intertie.wire.upgrade import is_asked
 
 _MODELS = (b"/v1/models", b"/models")
+_SECRETS = (b"/v1/realtime/client_secrets", b"/realtime/client_secrets")
 _LIVE = (b"/livez", b"/healthz", b"/health/liveness", b"/health/liveliness")
 _READY = (b"/readyz", b"/health/readiness")
 _TEXT = b"content-type: text/plain\r\n"
@@ -42,13 +45,16 @@ class Front:
             if door is RESPONSES and b'"background"' in request.body:
                 return later(self._live, request, reply, door)
             return exchange(self._live, request, reply, door)
-        if request.path in SOCKETS and is_asked(request):
+        if request.path in SOCKETS and request.method == "GET" and (is_asked(request) or door is None):
             return self._speak(request, reply, SOCKETS[request.path])
         if request.path.startswith(KEPT):
             return self._visit(request, reply)
         return self._show(request, reply, door)
 
     async def _speak(self, request: Request, reply: Reply, door: Door) -> None:
+        if door is REALTIME:
+            await converse(self._live, request, reply, door)
+            return
         try:
             await take_turns(self._live, request, reply, door)
         except Fault as fault:
@@ -99,6 +105,8 @@ class Front:
             if request.method != "POST":
                 raise MethodNotAllowed(f"{path.decode('latin-1')} wants POST, not {request.method}.")
             return 200, JSON, self._count(request, door)
+        if path in _SECRETS and request.method == "POST":
+            return 200, JSON, mint(self._live, request)
         if request.method not in ("GET", "HEAD"):
             raise NotFound(f"There is nothing at {request.method} {path[:200].decode('latin-1')}.")
         if path in _LIVE or path == b"/":

@@ -1,7 +1,8 @@
 """Responses over a WebSocket: each message is one ordinary exchange, and what answers it comes as messages.
 
 Turns of one strand (`stream_id`) are taken one after another, those of several at once. What was said before is kept
-for as long as the socket lasts, so a turn can build on an earlier one whichever endpoint answered it.
+for as long as the socket lasts, unless the gateway keeps it longer anyway (`gateway.keep`): a turn can build on an
+earlier one, whichever endpoint answered it.
 """
 
 import asyncio
@@ -12,10 +13,11 @@ from typing import Final
 import msgspec
 
 from intertie.core.faults import Draining, Fault, InvalidRequest
+from intertie.core.ids import request_id, response_id
 from intertie.dialects.json_body import write_fields
 from intertie.dialects.openai_responses.peek import peek
 from intertie.dialects.openai_responses.spoken import Asked, as_message, error_message, read_message, warmed
-from intertie.dialects.openai_responses.stored import StoredResponse, expand, keep, not_found, response_in
+from intertie.dialects.openai_responses.stored import StoredResponse, expand, keep, response_in
 from intertie.dialects.sse import data_of, events
 from intertie.gateway.authenticate import authenticate
 from intertie.gateway.door import Door
@@ -203,9 +205,22 @@ class Turns:
             self._keep(asked, told.response)
 
     def _whole(self, asked: Asked) -> bytes:
-        """The body, with all that it builds on. Raises InvalidRequest."""
+        """The body, with all that it builds on as far as that was said here. Raises InvalidRequest.
+
+        What came before that, the exchange knows if it is kept for longer, and else refuses.
+        """
         body = write_fields(asked.fields)
-        return expand(peek("chat", body), self._chain(asked.previous)).body if asked.previous else body
+        if asked.previous not in self._kept:
+            return body
+        oldest, *later = self._chain(asked.previous)
+        chain = [msgspec.structs.replace(oldest, previous=""), *later]
+        fields = dict(expand(peek("chat", body), chain).fields)
+        fields.pop("store", None)
+        if "store" in asked.fields:
+            fields["store"] = asked.fields["store"]
+        if oldest.previous:
+            fields["previous_response_id"] = msgspec.Raw(msgspec.json.encode(oldest.previous))
+        return write_fields(fields)
 
     def _warm(self, asked: Asked, body: bytes) -> None:
         """Only remember what is said: nothing is generated, and nothing paid. Raises a Fault."""
@@ -228,15 +243,12 @@ class Turns:
 
     # --- what was said before ------------------------------------------------------------------------------------
 
-    def _chain(self, response_id: str) -> Sequence[StoredResponse]:
+    def _chain(self, name: str) -> Sequence[StoredResponse]:
+        """What a turn builds on, oldest first."""
         chain: list[StoredResponse] = []
-        wanted = response_id
-        while wanted:
-            stored = self._kept.get(wanted)
-            if stored is None or len(chain) > len(self._kept):
-                raise not_found(response_id)
+        while (stored := self._kept.get(name)) is not None and len(chain) < len(self._kept):
             chain.append(stored)
-            wanted = stored.previous
+            name = stored.previous
         return chain[::-1]
 
     def _keep(self, asked: Asked, response: bytes) -> None:
@@ -245,14 +257,16 @@ class Turns:
             stored = keep(peek("chat", write_fields(asked.fields)), response, int(self._live.clock.wall()))
         except msgspec.DecodeError:
             return  # an endpoint's answer without an id: nobody can name it
+        if stored.id.startswith(response_id(request_id(self._live.worker, 0))[:-1]):
+            return  # by this name the gateway keeps it
         self._forget(stored.id)
         self._kept[stored.id] = stored
         self._kept_bytes += _size(stored)
         while self._kept_bytes > self._live.snapshot.websocket.max_message_bytes:
             self._forget(next(iter(self._kept)))
 
-    def _forget(self, response_id: str) -> None:
-        if (stored := self._kept.pop(response_id, None)) is not None:
+    def _forget(self, name: str) -> None:
+        if (stored := self._kept.pop(name, None)) is not None:
             self._kept_bytes -= _size(stored)
 
 
