@@ -13,6 +13,9 @@ _STATUSES_THAT_REFUSE_US = (401, 402, 403, 404, 405, 407, 408, 424)
 """Statuses by which an endpoint refuses *us*: our credential, our credit, our name for the model; 424 is Bedrock's word
 for a model that broke. Another may do."""
 
+_WRONG_KEY: Final = b'"API_KEY_INVALID"'
+"""Google's reason for refusing a key of its Gemini API, which comes with status 400."""
+
 
 def fault_of(status: int, headers: dict[bytes, bytes], body: bytes) -> UpstreamFault:
     """What an answer outside 2xx means. 429, Anthropic's 529, and 503 with a time, are capacity; other 5xx are illness,
@@ -58,8 +61,10 @@ def refused_us(fault: Fault) -> Fault:
     """The fault as it is to be judged: a status that refuses the gateway (its credential, its credit, its name for the
     model) tells nothing of the caller, so it becomes the endpoint's failure. Any other fault comes back as it is.
     """
-    status = fault.upstream_status if isinstance(fault, UpstreamError) else 0
-    if status not in _STATUSES_THAT_REFUSE_US:
+    if not isinstance(fault, UpstreamError):
+        return fault
+    status = fault.upstream_status
+    if status not in _STATUSES_THAT_REFUSE_US and not (status == 400 and _WRONG_KEY in fault.body):
         return fault
     return UpstreamError(f"The endpoint refused the gateway (status {status}).", status)
 

@@ -104,6 +104,10 @@ class Cannot:
         if spelled not in self.dropped:
             self.dropped.append(spelled)
 
+    def leave(self, name: str) -> None:
+        """This field is left out of this one call, since the call would fail by it: noted, and never refused."""
+        self.dropped.append(self._spelling.get(name, name))
+
 
 @dataclass(frozen=True, slots=True)
 class Inbound:

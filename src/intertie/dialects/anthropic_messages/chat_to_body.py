@@ -12,7 +12,7 @@ from intertie.core.chat import Chat, Form, Hosted, Tool
 from intertie.core.endpoint import Endpoint
 from intertie.dialects.anthropic_messages.messages_to_turns import OWN
 from intertie.dialects.anthropic_messages.models import hears_system_later
-from intertie.dialects.anthropic_messages.thinking_to_body import asks_for_thoughts, thinking_to_body
+from intertie.dialects.anthropic_messages.thinking_to_body import asks_for_thoughts, forgot, thinking_to_body
 from intertie.dialects.anthropic_messages.turns_to_messages import Json, MessageWriter, cached
 from intertie.dialects.dialect import Cannot
 
@@ -91,7 +91,9 @@ def _output(chat: Chat, endpoint: Endpoint, limit: int, cannot: Cannot) -> Json:
         cannot.say("thinking", "Anthropic's models do not think where a tool is forced")
     elif chat.thinking is not None:
         thinking, effort = thinking_to_body(chat.thinking, endpoint.upstream_model, limit, cannot)
-        if thinking:
+        if "budget_tokens" in thinking and forgot(chat, OWN):
+            cannot.leave("thinking")
+        elif thinking:
             body["thinking"] = thinking
         if effort:
             config["effort"] = effort

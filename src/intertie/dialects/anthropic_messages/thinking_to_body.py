@@ -1,8 +1,10 @@
 """Writes how much is to be thought, in the form that the model takes: an effort, or a budget in tokens."""
 
+from itertools import dropwhile, takewhile
 from typing import Any, Final
 
-from intertie.core.chat import Thinking
+from intertie.core.chat import Chat, Reasoning, Thinking, ToolResult
+from intertie.core.endpoint import Dialect
 from intertie.dialects.anthropic_messages.models import takes_budget, thinks_adaptively
 from intertie.dialects.dialect import Cannot
 
@@ -22,6 +24,22 @@ def asks_for_thoughts(thinking: Thinking) -> bool:
     if thinking.on is False or thinking.effort == "none" or thinking.budget == 0:
         return False
     return bool(thinking.on or thinking.effort or thinking.budget or thinking.adaptive)
+
+
+def forgot(chat: Chat, origin: Dialect) -> bool:
+    """Whether tools are being answered, and the turn that called them came back without the thoughts that led to it.
+
+    Many callers keep words and calls alone. Where thinking has a budget such a turn is refused ("Expected `thinking`
+    or `redacted_thinking`, but found `tool_use`"), so that it goes on without thinking, as the documentation proposes.
+    """
+    turns = [turn for turn in chat.turns if turn.role in ("user", "assistant")]
+    answers = takewhile(lambda turn: turn.role == "user", reversed(turns))
+    if not any(isinstance(part, ToolResult) for turn in answers for part in turn.parts):
+        return False
+    rest = dropwhile(lambda turn: turn.role == "user", reversed(turns))
+    parts = [part for turn in takewhile(lambda turn: turn.role == "assistant", rest) for part in turn.parts]
+    thoughts = [part for part in parts if isinstance(part, Reasoning) and part.origin == origin]
+    return not any(thought.signature or thought.sealed for thought in thoughts)
 
 
 def thinking_to_body(thinking: Thinking, model: str, max_tokens: int, cannot: Cannot) -> tuple[dict[str, Any], str]:

@@ -12,7 +12,7 @@ import msgspec
 from intertie.core.chat import Chat, Form, Hosted, Thinking, Tool
 from intertie.core.endpoint import Endpoint
 from intertie.core.faults import InvalidRequest
-from intertie.dialects.anthropic_messages.thinking_to_body import thinking_to_body
+from intertie.dialects.anthropic_messages.thinking_to_body import forgot, thinking_to_body
 from intertie.dialects.bedrock.media_to_blocks import Json
 from intertie.dialects.bedrock.turns_to_messages import MessageWriter, cache_point, tools_used
 from intertie.dialects.dialect import Cannot
@@ -37,6 +37,9 @@ def chat_to_body(chat: Chat, endpoint: Endpoint, cannot: Cannot) -> bytes:
     written = MessageWriter(chat, bool(claude), cannot)
     limit = endpoint.max_output if chat.max_output is None else chat.max_output
     thinking, effort = _thinking(chat.thinking, claude, limit, cannot)
+    if "budget_tokens" in thinking and forgot(chat, "bedrock"):
+        thinking = {}
+        cannot.leave("thinking")
     tools = _tools(chat, claude, cannot)
     own, more = _extras(chat, cannot)
     body: Json = {
