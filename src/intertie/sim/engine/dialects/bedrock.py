@@ -16,7 +16,7 @@ from intertie.core.faults import Fault, InvalidRequest
 from intertie.sim.engine.dialect import Asked, Job, Refusal, TextJob
 from intertie.sim.engine.dialects import bedrock_blocks as told
 from intertie.sim.engine.dialects.bedrock_form import ConverseForm
-from intertie.sim.engine.dialects.bedrock_turns import render
+from intertie.sim.engine.dialects.bedrock_turns import check_thoughts, render
 from intertie.sim.engine.dialects.event_stream import exception, frame
 from intertie.sim.engine.dialects.sigv4 import is_signed
 from intertie.sim.engine.dialects.strict import check_closed
@@ -144,6 +144,7 @@ def _check_thinking(body: told.Body, own: _Own) -> None:
         if limit is None or limit <= thinking.budget_tokens:
             _refuse("The model returned the following errors: `max_tokens` must be greater than "
                     "`thinking.budget_tokens`.")  # fmt: skip
+        check_thoughts(body.messages)
     choice = body.tool_config.tool_choice if body.tool_config is not None else None
     if choice is not None and choice.auto is None:
         _refuse("The model returned the following errors: Thinking may not be enabled when tool_choice forces tool "

@@ -121,6 +121,16 @@ def _check_results(blocks: Sequence[told.Block], waiting: list[str], place: int)
                 "previous turn.")  # fmt: skip
 
 
+def check_thoughts(messages: Sequence[told.Message]) -> None:
+    """While a tool's result is being answered, the turn that called it must begin with the thoughts that led to it."""
+    if len(messages) < 2 or not any(block.tool_result for block in messages[-1].content):
+        return
+    if messages[-2].content[0].reasoning_content is None:
+        _refuse(f"The model returned the following errors: messages.{len(messages) - 2}.content.0.type: Expected "
+                "`thinking` or `redacted_thinking`, but found `tool_use`. When `thinking` is enabled, a final "
+                "`assistant` message must start with a thinking block.")  # fmt: skip
+
+
 def _check_thought(reasoning: told.Reasoning, where: str) -> None:
     text = reasoning.reasoning_text
     sealed = reasoning.redacted_content if text is None else text.signature

@@ -30,6 +30,9 @@ _STATUSES: Final = MappingProxyType({
     400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
     429: "RESOURCE_EXHAUSTED", 500: "INTERNAL", 503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED",
 })  # fmt: skip
+_WRONG_KEY: Final = ({
+    "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID", "domain": "googleapis.com",
+},)  # fmt: skip
 _capital = re.compile(r"(?<=[a-z])[A-Z]")
 
 
@@ -61,8 +64,9 @@ class GeminiSpeech:
 
     def refusal(self, fault: Fault, request: str) -> Refusal:
         """`{"error": {code, message, status}}`; a wrong key is an invalid argument to the Gemini API."""
-        status = 400 if fault.status == 401 and not self._vertex else fault.status
-        return Refusal(status, b"", _encode({"error": _error(fault, status)}))
+        if fault.status == 401 and not self._vertex:
+            return Refusal(400, b"", _encode({"error": {**_error(fault, 400), "details": _WRONG_KEY}}))
+        return Refusal(fault.status, b"", _encode({"error": _error(fault, fault.status)}))
 
     def broke(self, fault: Fault) -> bytes:
         """The error in place of an answer."""
