@@ -30,14 +30,31 @@ check: $(STAMP)  ## style, types, floors
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 	@$(BIN)/basedpyright --level error
 
+CLIENTS := .venv-clients
+$(CLIENTS)/.installed: $(wildcard tests/clients/*.lock) tests/clients/node/package.json
+	@echo "Installing clients into $(CLIENTS) (some minutes and 2 GB the first time) …"
+	@for name in current earlier; do \
+	  test -x $(CLIENTS)/$$name/bin/python || $(PYTHON) -m venv $(CLIENTS)/$$name || exit 1; \
+	  $(CLIENTS)/$$name/bin/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes \
+	    -r tests/clients/$$name.lock || exit 1; done
+	@rm -rf $(CLIENTS)/node && mkdir -p $(CLIENTS)/node && cp tests/clients/node/package.json $(CLIENTS)/node/
+	@cd $(CLIENTS)/node && PATH="$(abspath $(CLIENTS))/current/bin:$$PATH" npm install --silent --no-audit --no-fund
+	@touch $@
+
+test-clients: $(STAMP) $(CLIENTS)/.installed  ## real SDKs and coding agents against the gateway over simulated endpoints
+	@PYTHONPATH=tests/clients:tests/clients/programs:tests/compose:tests/gateway $(BIN)/python -m pytest -p clients_plugin \
+	  --table docs/clients-tested.md tests/clients/check_agents.py tests/clients/check_clients.py
+
 bench: $(STAMP)  ## measure the gateway beside nginx and the rivals that are installed
 	@$(BIN)/intertie bench overhead
 
-lock:            ## renew requirements.lock from pyproject.toml (needs uv)
+lock:            ## renew the lock files (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-header --all-extras --group dev --group build pyproject.toml -o requirements.lock
+	cd tests/clients && for name in current earlier; do uv pip compile --quiet --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header $$name.in -o $$name.lock || exit 1; done
 
 clean:           ## remove what was made here
-	rm -rf $(VENV) dist build .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) dist build .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
-.PHONY: help setup run test check bench lock clean
+.PHONY: help setup run test test-clients check bench lock clean
