@@ -1,6 +1,6 @@
 """Step 3b, expand: what a call of the Responses API builds on, and whether its response is to be kept.
 
-The gateway keeps responses itself (decision 0011). No endpoint does, so a call that goes on is sent whole, to whichever
+The gateway keeps responses itself (decision 0012). No endpoint does, so a call that goes on is sent whole, to whichever
 endpoint is chosen; all that follows (the hold, the choice, the translation) sees the whole call.
 """
 

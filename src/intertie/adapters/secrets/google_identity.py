@@ -177,6 +177,6 @@ def _sign(key: str, data: bytes) -> bytes:
     try:
         rs256 = import_module("intertie.adapters.secrets.rs256")
     except ModuleNotFoundError as missing:
-        raise SecretFault(f"keys of service accounts need {missing.name}: pip install cryptography") from None
+        raise SecretFault(f"keys of service accounts need {missing.name}: pip install 'intertie[gcp]'") from None
     signed: bytes = rs256.sign(key, data)
     return signed
