@@ -106,11 +106,27 @@ async def test_a_cancellation_reaches_the_worker_of_another_host(postgres_databa
         maker, other = Worker(here), Worker(there, "w2")
         await maker.asked(keep(1, "a", phase="begun"))
         await other.asked(Cancel(1, "ann", "a"))
-        for _ in range(600):
-            if Stop("a") in maker.link.sent:
-                break
-            await asyncio.sleep(0.005)
-        assert Stop("a") in maker.link.sent and Stop("a") not in other.link.sent
+        await heard(maker, Stop("a"))
+        assert Stop("a") not in other.link.sent
+
+
+async def test_a_worker_that_links_again_hears_what_was_cancelled_meanwhile(database: Database) -> None:
+    async with archivist(database) as keeper:
+        maker, other = Worker(keeper), Worker(keeper, "w2")
+        await maker.asked(keep(1, "a", phase="begun"))
+        keeper.on_gone(maker.link)
+        await other.asked(Cancel(1, "ann", "a"))
+        again = Worker(keeper)
+        await heard(again, Stop("a"))
+        assert Stop("a") not in maker.link.sent and Stop("a") not in other.link.sent
+
+
+async def heard(worker: Worker, stop: Stop) -> None:
+    for _ in range(600):
+        if stop in worker.link.sent:
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("it was not told")
 
 
 async def test_whoever_asks_is_told_when_the_books_do_not_answer(database: Database) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -60,11 +61,12 @@ class Archivist:
         self._database, self._host, self._clock = database, host, clock
         self._links: dict[WorkerId, WorkerLink] = {}
         self._writes, self._reads = deque[_Asked](), deque[_Asked]()
-        self._to_write, self._to_read = asyncio.Event(), asyncio.Event()
+        self._to_write, self._to_read, self._linked = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     def on_linked(self, link: WorkerLink, worker: WorkerId) -> None:
-        """A worker said who it is."""
+        """A worker said who it is; what was cancelled while it was away it hears now."""
         self._links[worker] = link
+        self._linked.set()
 
     def on_gone(self, link: WorkerLink) -> None:
         """The link to a worker broke: it waits for no answer any more. What it wanted kept is kept."""
@@ -98,9 +100,12 @@ class Archivist:
                 asked.link.send(await self._found(asked))
 
     async def watch(self) -> None:
-        """Hear of what was cancelled at other hosts, until cancelled; ends at once if the database is not shared."""
-        while self._database.shared:
-            await asyncio.sleep(_WATCH_EVERY_S)
+        """Pass on what was cancelled at other hosts, or while its worker was not linked; until cancelled."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_WATCH_EVERY_S if self._database.shared else None):
+                    await self._linked.wait()
+            self._linked.clear()
             try:
                 async with self._database.read() as connection:
                     unwanted = await cancelled_elsewhere(connection, list(self._links))
