@@ -24,7 +24,6 @@ _RUNNING: Final = ("queued", "in_progress")
 _LOOK_AGAIN_S: Final = 0.5
 _WAITING: Final = b": still being made\n\n"
 _LOOKS_PER_WORD: Final = 20
-_MOST_EVENTS: Final = 1 << 53
 
 
 async def visit(live: Live, request: Request, reply: Outlet) -> bytes:

@@ -22,7 +22,6 @@ POLICY: Final = 1008
 TOO_LARGE: Final = 1009
 DEFECT: Final = 1011
 RESTART: Final = 1012
-TRY_LATER: Final = 1013
 
 LONGEST_REASON: Final = 123  # bytes: a control frame carries 125, two are the code
 

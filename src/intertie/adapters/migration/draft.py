@@ -17,7 +17,6 @@ ELSEWHERE = "elsewhere"
 
 _FIRST = ("id", "model", "upstream_model", "provider", "site", "url")
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._@+/:-]+")
-_WIDTH = 118
 _COMMENT_WIDTH = 110
 
 
