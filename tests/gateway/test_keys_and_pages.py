@@ -188,3 +188,21 @@ async def test_a_defect_is_answered_recorded_and_reported(
         assert (await world.logged())[-1]["request"] == told.headers["x-request-id"]
         assert (await ask(world.url)).status == 200
         assert isinstance(world.crashes.pop(), ZeroDivisionError)
+
+
+@pytest.mark.parametrize(
+    ("path", "header", "says_so"),
+    [
+        ("/v1/models", "accept: */*", b'"owned_by"'),
+        ("/v1/models/m", "accept: */*", b'"owned_by"'),
+        ("/v1/models", "anthropic-version: 2023-06-01", b'"display_name":"m"'),
+        ("/v1/models/m", "anthropic-version: 2023-06-01", b'"display_name":"m"'),
+        ("/v1beta/models", "accept: */*", b'"name":"models/m"'),
+        ("/v1beta/models/m", "accept: */*", b'"name":"models/m"'),
+        ("/v1/models", f"x-goog-api-key: {KEY}", b'"name":"models/m"'),
+        ("/v1/models/m", f"x-goog-api-key: {KEY}", b'"name":"models/m"'),
+    ],
+)
+async def test_models_are_told_in_the_shape_of_the_client(world: World, path: str, header: str, says_so: bytes) -> None:
+    answer = await page(world.url, path, header)
+    assert (answer.status, says_so in answer.body) == (200, True)

@@ -20,18 +20,33 @@ def model_card(name: str, owner: str) -> bytes:
 
 def anthropic_list(models: list[tuple[str, str]]) -> bytes:
     """The answer of `GET /v1/models` to a client of Anthropic's: (name, owner) pairs, all on one page."""
-    data = [
-        {"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"} for name, _ in models
-    ]
+    data = [_anthropic(name) for name, _ in models]
     first, last = (models[0][0], models[-1][0]) if models else (None, None)
     return _encode({"data": data, "has_more": False, "first_id": first, "last_id": last})
 
 
 def gemini_list(names: list[str]) -> bytes:
     """The answer of `GET /v1beta/models`."""
+    return _encode({"models": [_gemini(name) for name in names]})
+
+
+def anthropic_card(name: str) -> bytes:
+    """The answer of `GET /v1/models/{name}` to a client of Anthropic's."""
+    return _encode(_anthropic(name))
+
+
+def gemini_card(name: str) -> bytes:
+    """The answer of `GET /v1beta/models/{name}`."""
+    return _encode(_gemini(name))
+
+
+def _anthropic(name: str) -> dict[str, str]:
+    return {"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"}
+
+
+def _gemini(name: str) -> dict[str, str | list[str]]:
     methods = ["generateContent", "streamGenerateContent", "countTokens"]
-    models = [{"name": f"models/{name}", "displayName": name, "supportedGenerationMethods": methods} for name in names]
-    return _encode({"models": models})
+    return {"name": f"models/{name}", "displayName": name, "supportedGenerationMethods": methods}
 
 
 def counted(dialect: Dialect, tokens: int) -> bytes:

@@ -5,7 +5,15 @@ from urllib.parse import unquote
 
 from intertie.core.faults import Fault, MethodNotAllowed, NotFound
 from intertie.core.ids import RequestId
-from intertie.dialects.pages import anthropic_list, counted, gemini_list, model_card, model_list
+from intertie.dialects.pages import (
+    anthropic_card,
+    anthropic_list,
+    counted,
+    gemini_card,
+    gemini_list,
+    model_card,
+    model_list,
+)
 from intertie.dialects.registry import INBOUND
 from intertie.dialects.weight import weigh
 from intertie.gateway.authenticate import authenticate
@@ -25,7 +33,8 @@ from intertie.gateway.visit import visit
 from intertie.wire.server import Reply, Request
 from intertie.wire.upgrade import is_asked
 
-_MODELS = (b"/v1/models", b"/models")
+_GOOGLE = b"/v1beta/models"
+_MODELS = (b"/v1/models", b"/models", _GOOGLE)
 _SECRETS = (b"/v1/realtime/client_secrets", b"/realtime/client_secrets")
 _LIVE = (b"/livez", b"/healthz", b"/health/liveness", b"/health/liveliness")
 _READY = (b"/readyz", b"/health/readiness")
@@ -117,8 +126,6 @@ class Front:
 
     def _about_models(self, request: Request) -> bytes:
         path = request.path
-        if path == b"/v1beta/models":
-            return gemini_list(usable(self._live, authenticate(self._live, request)))
         for prefix in _MODELS:
             if path == prefix:
                 return self._models(request)
@@ -135,6 +142,8 @@ class Front:
 
     def _models(self, request: Request) -> bytes:
         principal = authenticate(self._live, request)
+        if _is_of_google(request):
+            return gemini_list(usable(self._live, principal))
         cards = [(name, self._owner(name)) for name in usable(self._live, principal)]
         return anthropic_list(cards) if b"anthropic-version" in request.headers else model_list(cards)
 
@@ -144,12 +153,19 @@ class Front:
             raise NotFound(
                 f"The model {name[:200]!r} does not exist or you do not have access to it.", code="model_not_found"
             )
-        return model_card(name, self._owner(name))
+        if _is_of_google(request):
+            return gemini_card(name)
+        return anthropic_card(name) if b"anthropic-version" in request.headers else model_card(name, self._owner(name))
 
     def _owner(self, name: str) -> str:
         """Routes are the gateway's own; a model that only simulated engines serve says so."""
         rows = [one for one in self._live.snapshot.endpoints.values() if one.model == name]
         return "intertie-simulated" if rows and all(one.simulated for one in rows) else "intertie"
+
+
+def _is_of_google(request: Request) -> bool:
+    """Google's SDK asks for models under `/v1` too; its key's header tells."""
+    return request.path.startswith(_GOOGLE) or b"x-goog-api-key" in request.headers
 
 
 def _id_line(name: RequestId) -> bytes:
