@@ -91,7 +91,7 @@ class _Files:
             with path.open("rb") as file:
                 data = file.read(MAX_BYTES + 1)
         except OSError as error:
-            hint = "" if asked.file else "name another with --config, or run `intertie demo`"
+            hint = "" if asked.file else "name another file (serve: --config), or run `intertie demo`"
             fault = f"{path} cannot be read: {error.strerror}"
             self._faults.append(asked.fault(fault, hint))
             return None
