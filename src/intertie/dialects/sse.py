@@ -15,6 +15,7 @@ MAX_EVENT: Final = 1024 * 1024
 _WHOLE: Final = (b"\n\n", b"\r\n\r\n", b"\r\r", b"\n\r")
 _EVENT: Final = re.compile(rb".*?(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)", re.DOTALL)
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
+_FIELDS: Final = (b":", b"data", b"event", b"id", b"retry")
 
 
 class EventSplitter:
@@ -53,7 +54,7 @@ def events(block: bytes) -> Iterator[bytes]:
         while (gap := block.find(b"\n\n", end)) >= 0:
             yield block[end : gap + 2]
             end = gap + 2
-    for match in _EVENT.finditer(block, end):
+    while match := _EVENT.match(block, end):  # a search would begin anew at every byte of an event that has no end
         yield match[0]
         end = match.end()
     if end < len(block):
@@ -65,6 +66,11 @@ def data_of(event: bytes) -> bytes:
     if event.startswith(b"data: ") and event.endswith(b"\n\n") and event.find(b"\n") == len(event) - 2:
         return event[6:-2] if b"\r" not in event else _data_of(event)
     return _data_of(event)
+
+
+def is_event(event: bytes) -> bool:
+    """Whether there is nothing but comments and fields of server-sent events."""
+    return all(line.startswith(_FIELDS) for line in event.splitlines() if line)
 
 
 def _data_of(event: bytes) -> bytes:

@@ -10,10 +10,9 @@ from intertie.core.faults import Fault, UpstreamGarbled
 from intertie.dialects.anthropic_messages.blocks import AnswerBlock, Citing, StopDetails
 from intertie.dialects.anthropic_messages.faults import NOT_JSON, status_of
 from intertie.dialects.anthropic_messages.usage import Figures
-from intertie.dialects.sse import data_of
+from intertie.dialects.sse import data_of, is_event
 
 _DELTA = b"\n\nevent: content_block_delta\ndata: "
-_FIELDS = (b":", b"data", b"event", b"id", b"retry")
 
 
 class Opening(msgspec.Struct):
@@ -127,8 +126,3 @@ def no_event(text: bytes) -> Fault:
     if text.lstrip().startswith(b"{") and b'"error"' in text:
         return told_under_200(status_of(text), text)
     return UpstreamGarbled("The endpoint answered with what is not a stream.")
-
-
-def is_event(event: bytes) -> bool:
-    """Whether there is nothing but comments and fields of server-sent events."""
-    return all(line.startswith(_FIELDS) for line in event.splitlines() if line)

@@ -24,9 +24,9 @@ from intertie.core.faults import Fault, UpstreamGarbled
 from intertie.dialects.anthropic_messages.blocks import NO_INPUT, to_citation
 from intertie.dialects.anthropic_messages.messages_to_turns import OWN
 from intertie.dialects.anthropic_messages.stops import read_stop
-from intertie.dialects.anthropic_messages.stream import StreamEvent, is_end, is_event, no_event, read_event
+from intertie.dialects.anthropic_messages.stream import StreamEvent, is_end, no_event, read_event
 from intertie.dialects.anthropic_messages.usage import Figures, fold, to_usage
-from intertie.dialects.sse import EventSplitter, events
+from intertie.dialects.sse import EventSplitter, events, is_event
 
 _MOST_OPEN: Final = 128
 

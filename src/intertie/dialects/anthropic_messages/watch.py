@@ -5,10 +5,10 @@ import msgspec
 from intertie.core.call import Call
 from intertie.core.faults import StreamCut, UpstreamGarbled
 from intertie.core.usage import Usage
-from intertie.dialects.anthropic_messages.stream import Glimpse, glimpse, is_end, is_event, no_event, plain
+from intertie.dialects.anthropic_messages.stream import Glimpse, glimpse, is_end, no_event, plain
 from intertie.dialects.anthropic_messages.usage import Figures, fold, to_usage
 from intertie.dialects.dialect import Heard
-from intertie.dialects.sse import EventSplitter, events
+from intertie.dialects.sse import EventSplitter, events, is_event
 
 _LONGEST_TAIL = 64 * 1024
 

@@ -29,8 +29,8 @@ from intertie.dialects.gemini.body_to_answer import blocked, call_id, call_of, c
 from intertie.dialects.gemini.glance import Candidate, Chunk, Part, read_chunk, reading_of
 from intertie.dialects.gemini.grounds import citations_of
 from intertie.dialects.gemini.reasons import stop_reason
-from intertie.dialects.gemini.watch import LONGEST_EVENT, garbled, is_event, no_event, together
-from intertie.dialects.sse import EventSplitter, data_of, events
+from intertie.dialects.gemini.watch import LONGEST_EVENT, garbled, no_event, together
+from intertie.dialects.sse import EventSplitter, data_of, events, is_event
 
 _MOST_CHOICES: Final = 128
 _MOST_PARTS: Final = 4_096  # of one choice: each has a number, and writers keep something of each

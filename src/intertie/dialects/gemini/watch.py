@@ -14,13 +14,12 @@ from intertie.core.faults import Fault, StreamCut, UpstreamGarbled
 from intertie.core.usage import Usage
 from intertie.dialects.dialect import Heard, Reading
 from intertie.dialects.gemini.glance import Chunk, glance, read_chunk, reading_of
-from intertie.dialects.sse import EventSplitter, data_of, events
+from intertie.dialects.sse import EventSplitter, data_of, events, is_event
 
 LONGEST_EVENT: Final = 16 * 1024 * 1024
 """A picture comes whole, in one chunk."""
 _LONGEST_TAIL: Final = LONGEST_EVENT + 64 * 1024
 _MOST_BEHIND: Final = 64  # events
-_FIELDS: Final = (b":", b"data", b"event", b"id", b"retry")
 
 
 class GeminiWatch:
@@ -135,8 +134,3 @@ def no_event(text: bytes) -> Fault:
     if reading.error:
         return told_under_200(reading.status, reading.error)
     return UpstreamGarbled("The endpoint answered with what is not a stream.")
-
-
-def is_event(event: bytes) -> bool:
-    """Whether there is nothing but comments and fields of server-sent events."""
-    return all(line.startswith(_FIELDS) for line in event.splitlines() if line)

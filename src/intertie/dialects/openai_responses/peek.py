@@ -78,18 +78,19 @@ def _small(fields: Fields) -> bytes:
 
 def _content(fields: Fields) -> bytes:
     """Instructions and input, in the order in which a model reads them."""
-    content = _given(fields, "input")
+    content = given(fields, "input")
     if not content:
-        if not any(_given(fields, name) for name in _OTHER_INPUTS):
+        if not any(given(fields, name) for name in _OTHER_INPUTS):
             message = "Missing required parameter: 'input'."
             raise InvalidRequest(message, code="missing_required_parameter", param="input")
     elif content[:1] not in b'["':
         message = "Invalid type for 'input': expected a string or an array."
         raise InvalidRequest(message, code="invalid_type", param="input")
-    return _given(fields, "instructions")[:_AFFINITY_BYTES] + content
+    return given(fields, "instructions")[:_AFFINITY_BYTES] + content
 
 
-def _given(fields: Fields, name: str) -> bytes:
+def given(fields: Fields, name: str) -> bytes:
+    """The bytes of a field; b"" where it is absent or null."""
     raw = bytes(fields.get(name, b""))
     return b"" if raw == b"null" else raw
 
@@ -101,12 +102,12 @@ def pass_on(call: Call, endpoint: Endpoint, bound_output: int | None) -> bytes:
     nobody could come back to it, and its account is shared by all. Raises Unsupported for `background`: what an
     endpoint makes behind our back cannot be metered.
     """
-    if _given(call.fields, "background") == b"true":
+    if given(call.fields, "background") == b"true":
         message = "'background' cannot be passed on: what an endpoint answers later cannot be metered."
         raise Unsupported(message, param="background")
     rename = endpoint.upstream_model != call.model
     ours = "intertie" in call.fields or "provider" in call.fields or "models" in call.fields
-    stores = _given(call.fields, "store") != b"false"
+    stores = given(call.fields, "store") != b"false"
     if not (rename or stores or bound_output is not None or ours or endpoint.quirks):
         return call.body
     fields: Fields = dict(call.fields)

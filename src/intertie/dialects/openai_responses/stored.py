@@ -20,7 +20,7 @@ from intertie.core.faults import InvalidRequest
 from intertie.dialects.json_body import refuse, write_fields
 from intertie.dialects.openai_responses.glance import ENDS
 from intertie.dialects.openai_responses.items import Kind
-from intertie.dialects.openai_responses.peek import peek
+from intertie.dialects.openai_responses.peek import given, peek
 from intertie.dialects.openai_responses.response import Item
 from intertie.dialects.sse import data_of, events
 
@@ -144,14 +144,9 @@ def expand(call: Call, chain: Sequence[StoredResponse], hint: str = "") -> Call:
     items = [item for stored in chain for item in _said_in(stored)] + input_items(call)
     if items:  # in one form from the first turn on: what a conversation begins with says where it is likely cached
         fields["input"] = msgspec.Raw(_encode(items))
-    if _given(fields, "reasoning"):
-        fields["include"] = _with_seals(_given(fields, "include"))
+    if given(fields, "reasoning"):
+        fields["include"] = _with_seals(given(fields, "include"))
     return msgspec.structs.replace(peek(call.operation, write_fields(fields)), ask=call.ask)
-
-
-def _given(fields: Fields, name: str) -> bytes:
-    raw = bytes(fields.get(name, b""))
-    return b"" if raw == b"null" else raw
 
 
 def _with_seals(include: bytes) -> msgspec.Raw:
