@@ -163,6 +163,21 @@ async def test_a_stream_that_breaks_ends_with_an_error_event(world: World, upstr
     assert world.live.states["a"].latency_penalty > 0
 
 
+async def test_a_last_chunk_that_tells_reason_and_usage_is_an_end(world: World, upstream: Scripted) -> None:
+    """`transformers serve` never says `[DONE]`; it is said in its place. What comes behind such a chunk undoes it."""
+    last = json.loads(closing()[6:]) | {"usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}}
+    upstream.script = then(event(last))
+    told = await ask(world.url, STREAM)
+    assert told.body.endswith(event(last) + DONE)
+    row = await world.ended()
+    assert (row.outcome, row.usage) == ("served", Usage(9, 2))
+    for script in (then(event(last), end="cut"), then(event(last), token("!")), then(event(last), b"data: {")):
+        upstream.script = script
+        assert b'"code":"upstream_cut"' in (await ask(world.url, STREAM)).body
+    upstream.script = then(event(last))
+    assert b'"code":"upstream_cut"' in (await ask(world.url, STREAM | {"n": 2})).body
+
+
 async def test_the_client_raises_where_a_stream_breaks(world: World, upstream: Scripted) -> None:
     """Wire fact 1."""
     upstream.script = then(closing())

@@ -198,11 +198,20 @@ def test_fact_9_the_tier_is_the_one_that_was_told() -> None:
 
 
 def test_fact_1_a_stream_without_its_end_was_cut() -> None:
-    stream = chunk(delta={"content": "a"}, finish_reason="stop", usage={"prompt_tokens": 3})
+    stream = chunk(delta={"content": "a"}, usage={"prompt_tokens": 3})
     assert events_of(stream)[-1] == Metered(Usage(3, 0))
+    assert Ended() not in events_of(chunk(finish_reason="stop") + chunk(usage={"prompt_tokens": 3}))
     assert Ended() in events_of(stream + DONE)
     assert events_of(stream + b"data: [DONE]")[-1] == Ended()
     assert Ended() not in events_of(stream + b"data: [DO")
+
+
+def test_a_last_chunk_that_tells_reason_and_usage_is_an_end() -> None:
+    stream = chunk(delta={"content": "a"}) + chunk(finish_reason="length", usage={"prompt_tokens": 3})
+    assert events_of(stream)[-3:] == [Stopped(reason="length"), Metered(Usage(3, 0)), Ended()]
+    second = chunk(choices=[{"index": 1, "delta": {"content": "b"}}])
+    assert Ended() not in events_of(second + stream)
+    assert Ended() not in events_of(stream + b'data: {"choi')
 
 
 def test_fact_4_comments_are_signs_of_life_and_any_line_ends_will_do() -> None:

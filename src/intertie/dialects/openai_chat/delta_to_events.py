@@ -91,6 +91,11 @@ class ChoiceReader:
         if told.finish_reason is not None:
             self._stop = told
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it was told why it ends."""
+        return self._stop.finish_reason is not None
+
     def ended(self) -> Iterator[Event]:
         """What is open ends, and the choice with it. Raises UpstreamGarbled for a call that never named its tool."""
         yield from self._close()

@@ -44,12 +44,21 @@ class _Chunk(_Glance):
     choices: list[msgspec.Raw] | None = None
 
 
+class _Ending(msgspec.Struct):
+    finish_reason: str | None = None
+
+
+class _Endings(msgspec.Struct):
+    choices: list[_Ending] = []
+
+
 class _Code(msgspec.Struct):
     code: Annotated[int, msgspec.Meta(ge=400, le=599)]
 
 
 _glance = msgspec.json.Decoder(_Glance).decode
 _chunk = msgspec.json.Decoder(_Chunk).decode
+_endings = msgspec.json.Decoder(_Endings).decode
 _encode = msgspec.json.Encoder().encode
 _NO_DETAILS = _Details()
 _STANDARD = ("auto", "default", "standard")  # tiers that are no tier
@@ -100,6 +109,14 @@ def read_event(data: bytes) -> Reading:
 def speaks(data: bytes) -> bool:
     """Whether the chunk carries output: not only a role, and not only the reason why the answer ends."""
     return b'"delta":{"role":"assistant","content":""' not in data and b'"delta":{}' not in data
+
+
+def ends_choice(data: bytes) -> bool:
+    """Whether a chunk tells why a choice ends."""
+    try:
+        return any(choice.finish_reason is not None for choice in _endings(data).choices)
+    except (ValueError, RecursionError):
+        return False
 
 
 def to_error(error: object) -> Reading:

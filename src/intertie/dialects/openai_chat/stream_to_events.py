@@ -1,7 +1,7 @@
 """Reads a stream into events.
 
 Usage and the ends of choices are kept until `[DONE]`: engines tell usage with every chunk, with the last choice or in
-a chunk of its own, and some go on behind a `finish_reason`.
+a chunk of its own, and some go on behind a `finish_reason`. For those that never say `[DONE]` see `watch.ChatWatch`.
 """
 
 from collections.abc import Iterator
@@ -24,14 +24,14 @@ _chunk = msgspec.json.Decoder(AnswerTold).decode
 class ChatReader:
     """See `dialect.EventReader`."""
 
-    __slots__ = ("_began", "_choices", "_metered", "_over", "_splitter", "_tier")
+    __slots__ = ("_began", "_choices", "_complete", "_metered", "_over", "_splitter", "_tier")
 
     def __init__(self) -> None:
         self._splitter = EventSplitter()
         self._began: Began | None = None
         self._choices: dict[int, ChoiceReader] = {}
         self._metered: Metered | None = None
-        self._over = False
+        self._complete = self._over = False
         self._tier: str | None = None
 
     def feed(self, data: bytes) -> list[Event]:
@@ -39,11 +39,13 @@ class ChatReader:
         return [found for event in events(self._splitter.feed(data)) for found in self._read(event)]
 
     def ended(self) -> list[Event]:
-        """What was waiting for the end. Without `[DONE]` the stream was cut: then only its usage, where it was told."""
+        """What was waiting for the end. Of a stream that was cut only its usage, where it was told."""
         rest = self._splitter.rest
         no_stream = self._began is None and not is_event(rest)
         if not self._over and (no_stream or data_of(rest).startswith(b"[DONE]")):  # the last empty line may be missing
             return list(self._read(rest))
+        if self._complete and not (self._over or rest) and all(one.stopped for one in self._choices.values()):
+            return list(self._done())
         return [] if self._over or self._metered is None else [self._metered]
 
     def _read(self, event: bytes) -> Iterator[Event]:
@@ -81,6 +83,7 @@ class ChatReader:
         if self._began is None and (told.id or told.choices):  # Azure's first chunk tells nothing but of its filters
             self._began = Began(told.id or "", told.model or "", int(told.created or 0))
             yield self._began
+        self._complete = usage is not None and any(choice.finish_reason is not None for choice in told.choices or ())
         for choice in told.choices or ():
             yield from self._choice(choice.index).read(choice)
 

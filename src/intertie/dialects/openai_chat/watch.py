@@ -4,7 +4,7 @@ from intertie.core.answers import told_under_200
 from intertie.core.call import Call
 from intertie.core.faults import Fault, StreamCut, UpstreamGarbled
 from intertie.dialects.dialect import Heard, Reading
-from intertie.dialects.openai_chat.glance import glance, plain, read_event, speaks
+from intertie.dialects.openai_chat.glance import ends_choice, glance, plain, read_event, speaks
 from intertie.dialects.sse import EventSplitter, data_of, events
 
 _LONGEST_TAIL = 64 * 1024
@@ -12,14 +12,20 @@ _FIELDS = (b":", b"data", b"event", b"id", b"retry")
 
 
 class ChatWatch:
-    """See `dialect.Watch`. The end is `[DONE]`, with whatever comes behind it."""
+    """See `dialect.Watch`. The end is `[DONE]`, with whatever comes behind it.
 
-    __slots__ = ("_heard", "_splitter", "_wants_usage", "done", "tail")
+    Some engines (`transformers serve`) never say it, but tell in one last chunk why the choice ends and what was used.
+    Where the message ends behind that one nothing is missing, and `[DONE]` is said for them.
+    """
+
+    __slots__ = ("_complete", "_heard", "_several", "_splitter", "_wants_usage", "done", "tail")
 
     def __init__(self, call: Call, heard: Heard) -> None:
         self._heard = heard
         self._wants_usage = call.wants_usage
+        self._several = call.choices > 1
         self._splitter = EventSplitter()
+        self._complete = False
         self.tail = b""
         self.done = False
 
@@ -28,6 +34,7 @@ class ChatWatch:
         block = self._splitter.feed(data)
         if self._heard.events and not self.done and (chunks := plain(block)) > 0:
             self._heard.events += chunks
+            self._complete = False
             return block
         return b"".join([event for event in events(block) if self._passes(event)])
 
@@ -36,6 +43,9 @@ class ChatWatch:
         rest = self._splitter.rest
         if self.done or data_of(rest).startswith(b"[DONE]"):  # the last empty line may be missing
             self._hold_back(rest)
+            return self.tail
+        if self._complete and not (rest or self._several):
+            self._hold_back(b"data: [DONE]\n\n")
             return self.tail
         if rest and not self._heard.events and not is_event(rest):
             raise no_event(rest)
@@ -59,6 +69,7 @@ class ChatWatch:
         if reading.usage is not None:
             self._heard.usage = reading.usage
         self._heard.events += not reading.only_usage and speaks(data)
+        self._complete = reading.usage is not None and ends_choice(data)
         return self._wants_usage or not reading.only_usage
 
     def _hold_back(self, event: bytes) -> None:
