@@ -1,5 +1,6 @@
-"""The two sides of the dialect, and its second door: Vertex AI takes the same bodies at another path."""
+"""The two sides of the dialect, and its second door: Vertex AI takes the same bodies elsewhere, with another key."""
 
+from dataclasses import replace
 from urllib.parse import quote
 
 from intertie.core.endpoint import Endpoint, Operation
@@ -15,6 +16,7 @@ from intertie.dialects.gemini.glance import glance
 from intertie.dialects.gemini.peek import pass_on, peek
 from intertie.dialects.gemini.stream_to_events import GeminiReader
 from intertie.dialects.gemini.watch import GeminiWatch
+from intertie.dialects.openai_chat.both import bearer
 
 
 def path(endpoint: Endpoint, operation: Operation, stream: bool) -> str:
@@ -42,11 +44,6 @@ def api_key(endpoint: Endpoint) -> tuple[str, ...]:
     return (f"x-goog-api-key: {endpoint.credential}",) if endpoint.credential else ()
 
 
-def access_token(endpoint: Endpoint) -> tuple[str, ...]:
-    """The credential of Google Cloud: an OAuth 2 access token."""
-    return (f"authorization: Bearer {endpoint.credential}",) if endpoint.credential else ()
-
-
 INBOUND = Inbound(
     "gemini", peek, error_body, error_event, standing, read=call_to_chat, write=answer_to_body, writer=GeminiWriter
 )
@@ -64,16 +61,4 @@ OUTBOUND = Outbound(
     reader=GeminiReader,
     conversions={("openai_chat", "embeddings"): openai_to_gemini.CONVERSION},
 )
-VERTEX = Outbound(
-    "vertex",
-    vertex_path,
-    access_token,
-    glance,
-    told,
-    speaks="gemini",
-    pass_on=pass_on,
-    watch=GeminiWatch,
-    write=chat_to_body,
-    read=body_to_answer,
-    reader=GeminiReader,
-)
+VERTEX = replace(OUTBOUND, name="vertex", path=vertex_path, headers=bearer, conversions={})
