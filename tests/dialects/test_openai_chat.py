@@ -7,7 +7,7 @@ import pytest
 from intertie.core.endpoint import Endpoint, Origin
 from intertie.core.faults import BudgetExhausted, InvalidRequest
 from intertie.core.usage import Usage
-from intertie.dialects.openai_chat.faults import error_body, error_event
+from intertie.dialects.openai_chat.faults import error_body, error_event, told
 from intertie.dialects.openai_chat.glance import glance, plain, read_event, speaks
 from intertie.dialects.openai_chat.peek import pass_on, peek
 
@@ -141,6 +141,22 @@ def test_stream_events_tell_usage_and_whether_they_carry_output() -> None:
 )
 def test_only_blocks_of_chunks_are_plain(block: bytes, chunks: int) -> None:
     assert plain(block) == chunks
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"error": {"message": "too long", "type": "invalid_request_error"}}, "too long"),
+        ({"error": "too long", "error_type": "validation"}, "too long"),
+        ({"object": "error", "message": "too long", "code": 400}, "too long"),
+        ({"detail": "too long"}, "too long"),
+        ({"detail": [{"loc": ["body"], "msg": "too long"}]}, ""),
+        ({"error": None}, ""),
+        ([], ""),
+    ],
+)
+def test_what_engines_say_is_wrong_is_read_in_each_of_their_shapes(body: object, words: str) -> None:
+    assert told(json.dumps(body).encode()) == words
 
 
 def test_errors_take_openais_shape_and_cannot_inject_events() -> None:

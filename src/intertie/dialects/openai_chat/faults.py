@@ -10,7 +10,11 @@ class _Message(msgspec.Struct):
 
 
 class _Error(msgspec.Struct):
-    error: _Message
+    """OpenAI's shape, that of TGI and Ollama (`error` is the words), of older vLLMs (`message`), of FastAPI (`detail`)."""
+
+    error: _Message | str | None = None
+    message: str | None = None
+    detail: str | None = None
 
 
 _error = msgspec.json.Decoder(_Error).decode
@@ -29,11 +33,13 @@ def error_event(fault: Fault, request: str = "") -> bytes:
 
 
 def told(body: bytes) -> str:
-    """What an error's body says to people; "" if it is not in this shape."""
+    """What an error's body says to people; "" if it is in no shape that engines of this dialect use."""
     try:
-        return _error(body).error.message
+        said = _error(body)
     except (ValueError, RecursionError):
         return ""
+    error = said.error.message if isinstance(said.error, _Message) else said.error
+    return error or said.message or said.detail or ""
 
 
 def standing(kind: str, cap: int, remaining: int, reset_s: float, wall: float) -> bytes:
