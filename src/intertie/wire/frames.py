@@ -26,7 +26,9 @@ RESTART: Final = 1012
 LONGEST_REASON: Final = 123  # bytes: a control frame carries 125, two are the code
 
 _KINDS: Final = frozenset({CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG})
-_XOR: Final = tuple(bytes(mask ^ byte for byte in range(256)) for mask in range(256))
+_BYTES: Final = int.from_bytes(bytes(range(256)))
+_XOR: Final = tuple((_BYTES ^ int.from_bytes(bytes((mask,)) * 256)).to_bytes(256) for mask in range(256))
+"""Translations of each byte under each mask."""
 _STRIPED: Final = 4_096  # bytes from which four translations are quicker than one number
 
 
