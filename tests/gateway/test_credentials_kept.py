@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 from rawcaller import ask
 from scripted import DONE, JSON, Visit, closing, event, scripted, token
-from world import endpoint, gateway, snapshot
+from socketcaller import SocketCaller
+from test_realtime import PATH, place
+from voice import voice
+from world import KEY, endpoint, gateway, snapshot
 
 SECRET = "sk-the-account-s-own-key"
 
@@ -69,6 +72,17 @@ async def test_an_endpoint_that_repeats_our_key_is_not_quoted(tmp_path: Path, sc
             await world.ended()
             await world.logged()
         assert upstream.visits[0].headers[b"authorization"] == f"Bearer {SECRET}".encode()
+    assert not [text for text in (told.head, told.body, *_written(tmp_path)) if SECRET.encode() in text]
+
+
+async def test_an_endpoint_that_repeats_our_key_when_it_refuses_a_session_is_not_quoted(tmp_path: Path) -> None:
+    async with voice() as upstream:
+        upstream.refusal = 400, JSON, b'{"error":{"message":"bad header: %b"}}' % SECRET.encode()
+        async with gateway(tmp_path, snapshot([place(upstream.port, credential=SECRET)])) as world:
+            async with SocketCaller(world.url) as caller:
+                told = await caller.open(PATH, key=KEY)
+            await world.logged()
+    assert told.status == 400
     assert not [text for text in (told.head, told.body, *_written(tmp_path)) if SECRET.encode() in text]
 
 

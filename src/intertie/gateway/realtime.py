@@ -9,7 +9,7 @@ import os
 
 import msgspec
 
-from intertie.core.answers import refused_us
+from intertie.core.answers import hush, refused_us
 from intertie.core.call import NO_ASK, Call, Fields
 from intertie.core.faults import CallerLeft, Draining, Fault, InvalidRequest, NoCandidate, Unsupported
 from intertie.dialects.dialect import Heard
@@ -108,6 +108,7 @@ async def _connected(live: Live, passage: Passage) -> WebSocket:
         try:
             socket = await _open(live, lane, head)
         except Fault as fault:
+            hush(fault, lane.endpoint.credential)
             flight.failed(now(), fault, live.lot())
             passage.view.recent.forget()
             last = endpoint_id == plan.order[-1]
