@@ -260,6 +260,18 @@ def test_what_is_odd_but_possible_is_a_warning(tmp_path: Path) -> None:
     ]
 
 
+def test_a_residency_that_no_site_can_keep_is_a_warning(tmp_path: Path) -> None:
+    made = compiled(
+        tmp_path,
+        "sites: [{id: s, jurisdiction: [EU]}]\ngroups: [{name: a, residency: [EUU]}, {name: b, residency: [eu, XX]}]\n"
+        "keys: [{name: k, value: itk_secret, residency: [DE]}]\n",
+    )
+    assert [f"{warning.line}: {warning.problem}" for warning in made.warnings] == [
+        "2: group a: no site lies in EUU: all it asks is refused",
+        "3: key k: no site lies in DE: all it asks is refused",
+    ]
+
+
 def test_who_sells_tokens_without_a_price_for_them_is_told_so(tmp_path: Path) -> None:
     made = compiled(
         tmp_path,

@@ -17,6 +17,7 @@ from intertie.core.endpoint import Endpoint, Operation
 from intertie.core.faults import ConfigFault
 from intertie.core.plan import Objective, Weights
 from intertie.core.principal import StoredKey
+from intertie.core.site import Site
 
 _BY_TOKEN: frozenset[Operation] = frozenset(("chat", "completions", "embeddings"))
 _SAME_NAME = frozenset(Settings.__struct_fields__) & frozenset(Snapshot.__struct_fields__)  # passed on as they are
@@ -51,6 +52,7 @@ def compile_document(
     objectives = _objectives(document, settings, findings)
     routes = _routes(document, models, objectives, findings)
     _check_callers(document, {*models, *routes}, objectives, findings)
+    _check_residency(document, sites, findings)
     meters = meters_of(document, settings, models, findings)
     principals = principals_of(document, stored_keys, pepper, meters, findings)
     _check_prices(document, endpoints, findings)
@@ -116,6 +118,15 @@ def _check_callers(
             if wish.objective:
                 place = wish.at_key("objective")
                 findings.known(place, f"{what} {wish.name}: objective", wish.objective, objectives)
+
+
+def _check_residency(document: Document, sites: Mapping[str, Site], findings: Findings) -> None:
+    there = sorted({place.upper() for site in sites.values() for place in site.jurisdiction})
+    for what, wishes in (("group", document.groups), ("key", document.keys)):
+        for wish in wishes:
+            if wish.residency and not {place.upper() for place in wish.residency}.intersection(there):
+                said = f"{what} {wish.name}: no site lies in {' or '.join(wish.residency)}: all it asks is refused"
+                findings.warn(wish.at_key("residency"), said, f"there are {', '.join(there) or 'no jurisdictions'}")
 
 
 def _check_prices(document: Document, endpoints: Mapping[str, Endpoint], findings: Findings) -> None:
