@@ -168,6 +168,16 @@ async def test_where_all_are_down_the_status_says_how(
     assert (told.status, told.error["code"]) == (status, code)
 
 
+@pytest.mark.parametrize(("status", "hint"), [(401, "credential"), (403, "credential"), (404, "upstream_model")])
+async def test_the_log_says_what_to_look_at_but_not_what_the_endpoint_said(
+    world: World, first: Scripted, second: Scripted, status: int, hint: str
+) -> None:
+    first.script = second.script = says(status, b'{"error": {"message": "a prompt"}}')
+    assert (await ask(world.url)).status == 502
+    why = str((await world.logged())[0]["why"])
+    assert why.startswith(f"status {status} (") and hint in why and "prompt" not in why
+
+
 async def test_no_more_endpoints_are_tried_than_allowed(tmp_path: Path, first: Scripted, second: Scripted) -> None:
     first.script = ILL
     places = [endpoint(name, first.port) for name in "abc"] + [endpoint("d", second.port, price=DEAR)]

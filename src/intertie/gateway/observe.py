@@ -10,6 +10,12 @@ from intertie.gateway.live import Live
 from intertie.gateway.passage import Passage, now
 
 _MAX_WORD = 128
+_LIKELY = {
+    401: " (is its credential good?)",
+    403: " (may its credential use this?)",
+    404: " (is its url whole, and is upstream_model served there?)",
+}
+"""What most often is wrong in the configuration where an endpoint answers so; its own words may hold a prompt."""
 
 
 def observe(live: Live, passage: Passage) -> None:
@@ -53,7 +59,7 @@ def _line(live: Live, passage: Passage, row: Settled | None) -> Observation:
     if principal is not None:
         line.key, line.user, line.group, line.project = _who(principal)
     if isinstance(fault, UpstreamFault):
-        line.why = f"status {fault.upstream_status}" if isinstance(fault, UpstreamError) else fault.message[:_MAX_WORD]
+        line.why = _why(fault)
     if call is not None:
         line.model, line.stream = call.model[:_MAX_WORD], call.stream
     if b"x-client-request-id" in headers:
@@ -63,6 +69,12 @@ def _line(live: Live, passage: Passage, row: Settled | None) -> Observation:
     if row is not None:
         _add_row(line, row, passage)
     return line
+
+
+def _why(fault: UpstreamFault) -> str:
+    if isinstance(fault, UpstreamError):
+        return f"status {fault.upstream_status}{_LIKELY.get(fault.upstream_status, '')}"
+    return fault.message[:_MAX_WORD]
 
 
 def _who(principal: Principal) -> tuple[str, str, str, str]:
