@@ -10,7 +10,7 @@ class _Message(msgspec.Struct):
 
 
 class _Error(msgspec.Struct):
-    """OpenAI's shape, that of TGI and Ollama (`error` is the words), of older vLLMs (`message`), of FastAPI (`detail`)."""
+    """OpenAI's shape, and those of TGI, Ollama (`error` is words), old vLLMs (`message`), FastAPI (`detail`)."""
 
     error: _Message | str | None = None
     message: str | None = None
