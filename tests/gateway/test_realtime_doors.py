@@ -56,7 +56,7 @@ async def test_a_browser_sends_its_key_as_a_subprotocol(world: World, upstream: 
     assert (await opened(world, PATH, "sec-websocket-protocol: realtime, openai-insecure-api-key.wrong")).status == 401
 
 
-async def test_azures_clients_send_theirs_in_a_header_and_name_the_model_otherwise(world: World, upstream: Voice) -> None:
+async def test_azures_clients_send_theirs_in_a_header_and_the_model_otherwise(world: World, upstream: Voice) -> None:
     told = await opened(world, "/v1/realtime?api-version=2025-08-28&deployment=m", f"api-key: {KEY}")
     assert told.status == 101
 

@@ -1,4 +1,4 @@
-"""Writes events as a stream: one block after another, whatever the order in which the parts grew (wire fact 11).
+"""Writes events as a stream: one block after another, whatever the order in which the parts grew.
 
 The part that opened first is written as it grows; those that open meanwhile wait for their turn. A block begins with
 the first that is to be said of it, so that none is empty. Sound and pictures, which no message can hold, are left out.

@@ -1,4 +1,4 @@
-"""Why an answer ended, in Anthropic's words and in ours (wire fact 12)."""
+"""Why an answer ended, in Anthropic's words and in ours."""
 
 from typing import Final
 

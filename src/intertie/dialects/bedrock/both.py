@@ -1,6 +1,6 @@
 """What endpoints speak, and how they are asked; nobody calls the gateway in this dialect.
 
-A caller who leaves saves nothing here: Bedrock makes, and bills, the whole output all the same (wire fact 17).
+A caller who leaves saves nothing here: Bedrock makes, and bills, the whole output all the same.
 """
 
 from urllib.parse import quote

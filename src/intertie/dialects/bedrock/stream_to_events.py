@@ -3,7 +3,7 @@
     messageStart → (contentBlockStart? → contentBlockDelta* → contentBlockStop)* → messageStop → metadata
 
 Only tool calls and pictures say how they begin; a text or a thought is opened by its first piece. A cancel is no
-saving here: Bedrock bills the whole output however early the caller leaves (wire fact 17).
+saving here: Bedrock bills the whole output however early the caller leaves.
 """
 
 from base64 import b64decode, b64encode
