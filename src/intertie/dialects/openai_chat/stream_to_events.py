@@ -13,8 +13,8 @@ from intertie.core.faults import UpstreamGarbled
 from intertie.dialects.openai_chat.body_to_answer import read_usage
 from intertie.dialects.openai_chat.delta_to_events import ChoiceReader
 from intertie.dialects.openai_chat.told import AnswerTold, fault_of
-from intertie.dialects.openai_chat.watch import is_event, no_event
-from intertie.dialects.sse import EventSplitter, data_of, events
+from intertie.dialects.openai_chat.watch import no_event
+from intertie.dialects.sse import EventSplitter, data_of, events, is_event
 
 _MOST_CHOICES = 128
 

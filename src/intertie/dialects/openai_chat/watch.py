@@ -5,10 +5,9 @@ from intertie.core.call import Call
 from intertie.core.faults import Fault, StreamCut, UpstreamGarbled
 from intertie.dialects.dialect import Heard, Reading
 from intertie.dialects.openai_chat.glance import ends_choice, glance, plain, read_event, speaks
-from intertie.dialects.sse import EventSplitter, data_of, events
+from intertie.dialects.sse import EventSplitter, data_of, events, is_event
 
 _LONGEST_TAIL = 64 * 1024
-_FIELDS = (b":", b"data", b"event", b"id", b"retry")
 
 
 class ChatWatch:
@@ -88,8 +87,3 @@ def no_event(text: bytes) -> Fault:
     if reading.error:
         return told_under_200(reading.status, reading.error)
     return UpstreamGarbled("The endpoint answered with what is not a stream.")
-
-
-def is_event(event: bytes) -> bool:
-    """Whether there is nothing but comments and fields of server-sent events."""
-    return all(line.startswith(_FIELDS) for line in event.splitlines() if line)
