@@ -127,3 +127,11 @@ def test_eight_megabytes_made_to_slow_the_search_take_well_under_a_second(filler
     began = time.process_time()
     assert read_form(body, b"multipart/form-data; boundary=" + boundary).parts[0].data == sound
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("end", [b" " * 32_000 + b"!", b" " * 16_000 + b";" + b" " * 16_000 + b"!"])
+def test_a_content_type_of_nothing_but_spaces_is_refused_at_once(end: bytes) -> None:
+    began = time.process_time()
+    with pytest.raises(InvalidRequest, match="content-type must be"):
+        read_form(SIMPLE, b"multipart/form-data; boundary=xyz" + end)
+    assert time.process_time() - began < 0.5

@@ -15,8 +15,9 @@ MOST_PARTS: Final = 64
 _LONGEST_HEAD: Final = 8_192
 _LINES: Final = 16
 _PARAM: Final = rb'[ \t]*;[ \t]*([A-Za-z0-9_-]+\*?)=("(?:[^"\\\r\n\0]|\\[^\r\n\0])*"|[^\s;"\\]*)'
-_content_type = re.compile(rb"multipart/form-data((?:%b)*)[ \t]*;?[ \t]*" % _PARAM, re.IGNORECASE)
-_disposition = re.compile(rb"form-data((?:%b)*)[ \t]*;?[ \t]*" % _PARAM, re.IGNORECASE)
+_END: Final = rb"(?:[ \t]*;)?[ \t]*"  # two runs of spaces side by side would be tried in every division
+_content_type = re.compile(rb"multipart/form-data((?:%b)*)%b" % (_PARAM, _END), re.IGNORECASE)
+_disposition = re.compile(rb"form-data((?:%b)*)%b" % (_PARAM, _END), re.IGNORECASE)
 _params = re.compile(_PARAM)
 _boundary = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")  # RFC 2046, 5.1.1
 _name = re.compile(rb"[A-Za-z0-9_.\[\]-]{1,64}")
