@@ -1,5 +1,6 @@
 """Server-sent events: any split of any stream passes byte for byte, cut only at the ends of events."""
 
+import time
 from itertools import pairwise
 
 import pytest
@@ -108,3 +109,11 @@ def test_an_event_without_end_is_refused_and_costs_no_more_than_its_size() -> No
     with pytest.raises(UpstreamGarbled):
         for _ in range(MAX_EVENT // 16 + 2):
             splitter.feed(b"data: xxxxxxxxxx")
+
+
+@pytest.mark.parametrize("before", [b"", b"data: {}\r\n\r\n"])
+def test_an_event_that_never_ends_is_looked_through_once(before: bytes) -> None:
+    endless = b"data: " + b"x" * 1_000_000
+    began = time.process_time()
+    assert [*events(before + endless)][-1] == endless
+    assert time.process_time() - began < 1
