@@ -76,6 +76,7 @@ class _Body(msgspec.Struct):
     contents: msgspec.Raw = _NONE
     input: msgspec.Raw = _NONE
     system: msgspec.Raw = msgspec.field(default=_NONE, name="systemInstruction")
+    instruction: msgspec.Raw = msgspec.field(default=_NONE, name="system_instruction")
 
 
 class _Sum:
@@ -104,7 +105,8 @@ def weigh(body: bytes, dialect: Dialect = "openai_chat") -> Weight:
     seen = _body(body)
     for turns in (seen.messages, seen.contents, seen.input):
         _walk(turns, found, _DEEPEST)
-    _visit(bytes(seen.system), found, _DEEPEST)
+    for one in (seen.system, seen.instruction):
+        _visit(bytes(one), found, _DEEPEST)
     if not found.found:
         return Weight(text)
     rest = len(body) - found.base64

@@ -31,6 +31,7 @@ class _Peek(msgspec.Struct):
     system: msgspec.Raw = _ABSENT
     max_tokens: int | None = None
     stream: bool | None = False
+    speed: str | None = None
     metadata: _Metadata | None = None
     intertie: Ask | None = None
 
@@ -68,7 +69,7 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
         affinity=_affinity(seen),
         ask=seen.intertie or NO_ASK,
         dialect="anthropic_messages",
-        units=weight.units,
+        units=weight.units if seen.speed != "fast" else msgspec.structs.replace(weight.units, tier="fast"),
     )
     return with_preferences(call) if "provider" in fields or "models" in fields else call
 

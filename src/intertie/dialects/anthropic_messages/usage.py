@@ -72,7 +72,7 @@ def to_usage(figures: Figures) -> Usage:
         reasoning=min(completion, _count(details.thinking_tokens)) if details else 0,
         written=written,
         written_1h=written_1h,
-        searches=_count(tools.web_search_requests) if tools else 0,
+        searches=min(MOST_TOKENS, _count(tools.web_search_requests)) if tools else 0,
         tier=_tier(figures),
     )
 

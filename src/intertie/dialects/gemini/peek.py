@@ -14,18 +14,20 @@ import msgspec
 from intertie.core.call import NO_ASK, Ask, Call, Fields
 from intertie.core.endpoint import Endpoint, Operation
 from intertie.core.faults import InvalidRequest, NotFound
+from intertie.core.usage import Usage
 from intertie.dialects.dialect import MOST_TOKENS
 from intertie.dialects.gemini.spelling import ABSENT, camel, given, one_spelling
 from intertie.dialects.json_body import read_fields, refuse, write_fields
 from intertie.dialects.openrouter import take_out, with_preferences
+from intertie.dialects.weight import weigh
 
-_BYTES_PER_TOKEN = 4  # the field's rule of thumb for English; the upstream's count settles the bill
 _AFFINITY_BYTES = 256  # what conversations share at their beginning, as much as SGLang's prefix_hash takes
 _MAX_CHOICES = 128
 _LONGEST_NAME = 256
 _METHODS: Mapping[str, Operation] = MappingProxyType(
     {"generateContent": "chat", "streamGenerateContent": "chat", "countTokens": "count_tokens"}
 )
+_STANDARD = ("", "standard", "unspecified")
 _CONFIG = "generationConfig"
 _WHOLE = "generateContentRequest"
 
@@ -35,6 +37,7 @@ class _Peek(msgspec.Struct, rename="camel"):
 
     cached_content: str | None = None
     model: str | None = None
+    service_tier: str | None = None
     intertie: Ask | None = None
 
 
@@ -67,6 +70,7 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
         raise InvalidRequest(message, code="invalid_value", param="model")
     limits = _read_limits(told.get(_CONFIG, ABSENT))
     shared = seen.cached_content.encode() if seen.cached_content else _prompt(operation, told)
+    weight = weigh(canonical, "gemini")
     call = Call(
         operation=operation,
         model=name,
@@ -74,14 +78,23 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
         fields=fields,
         stream=stream,
         wants_usage=True,
-        prompt_tokens=len(canonical) // _BYTES_PER_TOKEN + 1,
+        prompt_tokens=weight.tokens,
         max_output=0 if operation == "count_tokens" else limits.max_output_tokens,
         choices=limits.candidate_count or 1,
         affinity=blake2b(shared[:_AFFINITY_BYTES], digest_size=8).digest(),
         ask=seen.intertie or NO_ASK,
         dialect="gemini",
+        units=_in_tier(weight.units, seen.service_tier),
     )
     return with_preferences(call) if "provider" in fields or "models" in fields else call
+
+
+def _in_tier(units: Usage, told: str | None) -> Usage:
+    """The worst case where another service tier is asked for: a dearer one may serve."""
+    tier = (told or "").lower().removeprefix("service_tier_")
+    if len(tier) > _LONGEST_NAME:
+        raise InvalidRequest("'serviceTier' is too long.", code="invalid_value", param="serviceTier")
+    return units if tier in _STANDARD else msgspec.structs.replace(units, tier=tier)
 
 
 def _asked(tail: str) -> tuple[str, Operation, bool]:

@@ -7,6 +7,7 @@ import msgspec
 from intertie.core.call import NO_ASK, Ask, Call, Fields
 from intertie.core.endpoint import Endpoint, Operation
 from intertie.core.faults import InvalidRequest, Unsupported
+from intertie.core.usage import Usage
 from intertie.dialects.dialect import MOST_TOKENS
 from intertie.dialects.json_body import read_fields, refuse, refuse_variants, write_fields
 from intertie.dialects.openrouter import first_model, take_out, with_preferences
@@ -24,6 +25,7 @@ class _Peek(msgspec.Struct):
     stream: bool | None = False
     max_output_tokens: int | None = None
     prompt_cache_key: str | None = None
+    service_tier: str | None = None
     background: bool | None = False
     intertie: Ask | None = None
 
@@ -33,6 +35,7 @@ _encode = msgspec.json.Encoder().encode
 _PEEKED = frozenset(field.encode_name for field in msgspec.structs.fields(_Peek))
 _DECIDING = _PEEKED | {"input", "instructions", "provider", "models"}
 _LARGE = 4_096  # bytes; above, it pays to leave the content out before looking at the rest once more
+_STANDARD = (None, "default", "standard")
 _OTHER_INPUTS = ("previous_response_id", "prompt", "conversation")
 
 
@@ -67,9 +70,16 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
         affinity=blake2b(shared, digest_size=8).digest() if shared else b"",
         ask=seen.intertie or NO_ASK,
         dialect="openai_responses",
-        units=weight.units,
+        units=_in_tier(weight.units, seen.service_tier),
     )
     return with_preferences(call) if "provider" in fields or "models" in fields else call
+
+
+def _in_tier(units: Usage, tier: str | None) -> Usage:
+    """The worst case where another service tier is asked for: a dearer one may serve."""
+    if len(tier or "") > _LONGEST_NAME:
+        raise InvalidRequest("'service_tier' is too long.", code="invalid_value", param="service_tier")
+    return units if tier in _STANDARD else msgspec.structs.replace(units, tier=tier)
 
 
 def _small(fields: Fields) -> bytes:
