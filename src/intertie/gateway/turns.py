@@ -34,6 +34,8 @@ from intertie.wire.websocket import AGE, DRAIN, WebSocket
 
 MOST_STRANDS: Final = 16
 """Responses under way on one socket, as OpenAI allows."""
+MOST_WAITING: Final = 256
+"""Messages that wait on one strand, however small: each takes more memory than its bytes."""
 
 
 async def take_turns(live: Live, request: Request, reply: Reply, door: Door) -> None:
@@ -138,9 +140,13 @@ class Turns:
             task.add_done_callback(self._tasks.discard)
 
     def on_flow(self, clear: bool) -> None:
-        """The caller reads too slowly, or has caught up: so do the endpoints."""
+        """The caller reads too slowly, or has caught up: so do the endpoints, and no more is asked for meanwhile."""
         for told in self._told:
             told.flow(clear)
+        if clear:
+            self._socket.go_on()
+        else:
+            self._socket.hold()
 
     def on_leave(self, why: str) -> None:
         """It is time to go: when the turns under way have ended."""
@@ -168,7 +174,11 @@ class Turns:
             return self._leaving[1]
         known = asked.strand in self._strands
         if (not known and len(self._strands) >= MOST_STRANDS) or (
-            known and self._waiting + size > self._live.snapshot.websocket.max_message_bytes
+            known
+            and (
+                self._waiting + size > self._live.snapshot.websocket.max_message_bytes
+                or len(self._strands[asked.strand]) >= MOST_WAITING
+            )
         ):
             message = f"There are at most {MOST_STRANDS} responses under way on one socket, and few that wait."
             return InvalidRequest(message, code="websocket_stream_limit_reached", param="stream_id")
