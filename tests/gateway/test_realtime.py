@@ -355,3 +355,15 @@ async def test_a_slow_reader_slows_the_endpoint(world: World, upstream: Voice, c
         event = await caller.event()
         assert event is not None and len(event["delta"]) == 100_000
     await until(lambda: flowing == [False, True])
+
+
+async def test_a_caller_who_never_reads_is_read_no_more(world: World, upstream: Voice, caller: SocketCaller) -> None:
+    caller.reader._limit = 1 << 10
+    sent = 0
+    with pytest.raises(TimeoutError):
+        while sent < 400_000:
+            for _ in range(1_000):
+                caller.tell(b"nonsense")
+            await asyncio.wait_for(caller.writer.drain(), 1)
+            sent += 1_000
+    assert not upstream.line.heard

@@ -86,11 +86,13 @@ class Conversation:
         self._wake.set()
 
     def flow(self, clear: bool) -> None:
-        """The caller reads too slowly, or has caught up: so does the endpoint."""
+        """The caller reads too slowly, or has caught up: so does the endpoint, and meanwhile nobody can answer him."""
         if clear:
             self._endpoint.go_on()
+            self.go_on("caller")
         else:
             self._endpoint.hold()
+            self.hold("caller")
 
     def hold(self, why: str) -> None:
         """Read no more of the caller, for this reason."""
