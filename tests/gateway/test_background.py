@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from openai import APIError, AsyncOpenAI, BadRequestError, NotFoundError, RateLimitError
+from rawcaller import RawCaller
 from scripted import Scripted, Visit, hang, says, scripted, spoken, until
 from speaking import COLLEAGUE, KEYS, OTHER, chunked, speaks, streamed
 from world import World, endpoint, gateway, snapshot
@@ -247,3 +248,10 @@ async def test_what_came_of_it_waits_for_someone_to_keep_it(
     assert world.live.makings
     world.live.archive.on_link(True)
     assert (await ended(client, one.id)).status == "completed"
+
+
+@pytest.mark.parametrize("wish", [b'"\xff"', b"[" * 20_000 + b"]" * 20_000])
+async def test_what_cannot_be_read_is_the_callers_fault(world: World, wish: bytes) -> None:
+    async with RawCaller(world.url) as caller:
+        caller.post(b'{"model":"m","input":"x","background":' + wish + b"}", "/v1/responses")
+        assert (await caller.answer()).status == 400

@@ -42,5 +42,5 @@ async def later(live: Live, request: Request, reply: Reply, door: Door) -> None:
 def _is_wanted(body: bytes) -> bool:
     try:
         return _wish(body).background is True
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return False  # the exchange says what is wrong with it
