@@ -266,7 +266,7 @@ def test_no_model_thinks_where_a_tool_is_forced() -> None:
 
 def test_the_form_of_the_answer() -> None:
     body = written(chat(form=Form(kind="schema", name="n", description="D", schema=SCHEMA, strict=True)))
-    schema = {"description": "D", **json.loads(bytes(SCHEMA))}
+    schema = {"description": "D", **json.loads(bytes(SCHEMA)), "additionalProperties": False}
     assert body["output_config"] == {"format": {"type": "json_schema", "schema": schema}}
     assert "output_config" not in written(chat(form=Form(kind="text")))
 

@@ -180,7 +180,8 @@ def test_thinking_is_asked_for(model: str, thinking: Thinking, fields: object, e
 
 def test_json_of_a_schema_is_asked_for() -> None:
     body = written(chat(form=Form(kind="schema", name="n", schema=Raw(SCHEMA.encode()), strict=True)))
-    schema = {"schema": SCHEMA, "name": "n"}
+    closed = SCHEMA[:-1] + ',"additionalProperties":false}'
+    schema = {"schema": closed, "name": "n"}
     assert body["outputConfig"] == {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": schema}}}
 
 

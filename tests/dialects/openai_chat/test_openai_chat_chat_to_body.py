@@ -150,10 +150,13 @@ def test_who_switches_thinking_off_where_it_is_on_by_itself_says_so() -> None:
     assert written(chat_of(thinking=Thinking(on=False), origin="gemini"))["reasoning_effort"] == "none"
 
 
+NOTHING = {"type": "object", "additionalProperties": False}
+
+
 def test_tools_are_written_with_their_choice() -> None:
     grammar = msgspec.Raw(b'{"type":"grammar","syntax":"lark","definition":"x"}')
     tools = (
-        Tool(name="f", description="d", schema=msgspec.Raw(b'{"type":"object"}'), strict=True, mark="1h"),
+        Tool(name="f", description="d", schema=msgspec.Raw(json.dumps(NOTHING).encode()), strict=True, mark="1h"),
         Tool(name="c", free=True, grammar=grammar),
         Tool(name="t", free=True),
     )
@@ -161,7 +164,7 @@ def test_tools_are_written_with_their_choice() -> None:
     assert body["tools"] == [
         {
             "type": "function",
-            "function": {"name": "f", "description": "d", "parameters": {"type": "object"}, "strict": True},
+            "function": {"name": "f", "description": "d", "parameters": NOTHING, "strict": True},
         },
         {
             "type": "custom",

@@ -15,6 +15,7 @@ from intertie.dialects.anthropic_messages.models import hears_system_later
 from intertie.dialects.anthropic_messages.thinking_to_body import asks_for_thoughts, forgot, thinking_to_body
 from intertie.dialects.anthropic_messages.turns_to_messages import Json, MessageWriter, cached
 from intertie.dialects.dialect import Cannot
+from intertie.dialects.strictness import closed
 
 _ANYTHING = msgspec.Raw(b'{"type":"object","properties":{}}')
 
@@ -100,7 +101,8 @@ def _output(chat: Chat, endpoint: Endpoint, limit: int, cannot: Cannot) -> Json:
     if chat.form is not None and chat.form.kind == "json":
         cannot.say("form", "Anthropic writes JSON of a schema, not just any")
     elif chat.form is not None and chat.form.schema is not None:
-        config["format"] = {"type": "json_schema", "schema": _described(chat.form, chat.form.schema)}
+        schema = chat.form.schema if chat.origin == OWN else closed(chat.form.schema)
+        config["format"] = {"type": "json_schema", "schema": _described(chat.form, schema)}
     return {**body, "output_config": config} if config else body
 
 
@@ -127,7 +129,7 @@ def _tools(chat: Chat, cannot: Cannot) -> Json:
     names = choice.names if choice is not None else ()
     one = names[0] if choice is not None and choice.mode == "named" and len(names) == 1 else ""
     wanted = [tool for tool in chat.tools if one or not names or (isinstance(tool, Tool) and tool.name in names)]
-    tools = [written for tool in wanted if (written := _tool(tool, cannot)) is not None]
+    tools = [written for tool in wanted if (written := _tool(tool, chat, cannot)) is not None]
     if not tools:
         return {}
     mode = choice.mode if choice is not None else ""
@@ -139,7 +141,7 @@ def _tools(chat: Chat, cannot: Cannot) -> Json:
     return {"tools": tools} if chosen == {"type": "auto"} else {"tools": tools, "tool_choice": chosen}
 
 
-def _tool(tool: Tool | Hosted, cannot: Cannot) -> msgspec.Raw | Json | None:
+def _tool(tool: Tool | Hosted, chat: Chat, cannot: Cannot) -> msgspec.Raw | Json | None:
     if isinstance(tool, Hosted):
         if tool.origin == OWN:
             return tool.raw
@@ -151,13 +153,13 @@ def _tool(tool: Tool | Hosted, cannot: Cannot) -> msgspec.Raw | Json | None:
     body: Json = {"name": tool.name}
     if tool.description:
         body["description"] = tool.description
-    body["input_schema"] = _object_schema(tool, cannot)
+    body["input_schema"] = _object_schema(tool, chat, cannot)
     if tool.strict:
         body["strict"] = True
     return {**body, **cached(tool.mark)}
 
 
-def _object_schema(tool: Tool, cannot: Cannot) -> msgspec.Raw | Json:
+def _object_schema(tool: Tool, chat: Chat, cannot: Cannot) -> msgspec.Raw | Json:
     """A schema that says it is one of an object, as Anthropic insists."""
     if tool.schema is None:
         return _ANYTHING
@@ -165,4 +167,6 @@ def _object_schema(tool: Tool, cannot: Cannot) -> msgspec.Raw | Json:
     if top is None:
         cannot.say("tools", f"the schema of '{tool.name}' is no object")
         return _ANYTHING
-    return tool.schema if "type" in top else {"type": "object", **top}
+    if "type" not in top:
+        return {"type": "object", **top}
+    return closed(tool.schema) if tool.strict and chat.origin != OWN else tool.schema

@@ -16,6 +16,7 @@ from intertie.dialects.anthropic_messages.thinking_to_body import forgot, thinki
 from intertie.dialects.bedrock.media_to_blocks import Json
 from intertie.dialects.bedrock.turns_to_messages import MessageWriter, cache_point, tools_used
 from intertie.dialects.dialect import Cannot
+from intertie.dialects.strictness import closed
 
 _MORE = "additionalModelRequestFields"
 _BACK = "additionalModelResponseFieldPaths"
@@ -131,7 +132,7 @@ def _form(form: Form | None, cannot: Cannot) -> Json:
     if form is None or form.schema is None:
         return {}
     named = {name: text for name, text in (("name", form.name), ("description", form.description)) if text}
-    schema = {"schema": bytes(form.schema).decode(), **named}
+    schema = {"schema": bytes(closed(form.schema)).decode(), **named}
     return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": schema}}}
 
 
@@ -169,7 +170,7 @@ def _spec(tool: Tool) -> Json:
     told: Json = {"description": tool.description} if tool.description else {}
     if tool.strict:
         told["strict"] = True
-    schema = _ANYTHING if tool.schema is None else tool.schema
+    schema = _ANYTHING if tool.schema is None else closed(tool.schema) if tool.strict else tool.schema
     return {"toolSpec": {"name": tool.name, **told, "inputSchema": {"json": schema}}}
 
 

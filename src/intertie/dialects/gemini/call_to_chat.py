@@ -22,7 +22,7 @@ from intertie.dialects.json_body import refuse, write_fields
 SPELLING: Mapping[str, str] = MappingProxyType({
     "turns": "contents",
     "tool_choice": "toolConfig.functionCallingConfig",
-    "form": "generationConfig.responseJsonSchema",
+    "form": "generationConfig.responseMimeType",  # whoever gives a schema is understood everywhere
     "thinking": "generationConfig.thinkingConfig",
     "modalities": "generationConfig.responseModalities",
     "max_output": "generationConfig.maxOutputTokens",

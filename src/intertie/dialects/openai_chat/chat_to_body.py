@@ -17,6 +17,7 @@ from intertie.dialects.dialect import Cannot
 from intertie.dialects.json_body import write_fields
 from intertie.dialects.openai_chat.turns_to_messages import Json, to_messages
 from intertie.dialects.quirks import adapt
+from intertie.dialects.strictness import strict_where_it_fits
 
 
 class _Grammar(msgspec.Struct):
@@ -33,6 +34,7 @@ _EFFORTS: Final = ((10_000, "high"), (5_000, "medium"), (2_000, "low"), (0, "min
 
 def chat_to_body(chat: Chat, endpoint: Endpoint, cannot: Cannot) -> bytes:
     """The body that an endpoint gets. Raises Unsupported for what it cannot be told, unless it is dropped."""
+    chat = strict_where_it_fits(chat)
     told: Json = {"model": endpoint.upstream_model, "messages": list(to_messages(chat, cannot))}
     if chat.stream:
         told |= {"stream": True, "stream_options": {"include_usage": True}}

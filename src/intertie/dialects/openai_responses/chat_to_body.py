@@ -17,6 +17,7 @@ from intertie.core.endpoint import Endpoint
 from intertie.dialects.dialect import Cannot
 from intertie.dialects.openai_responses.response import Item
 from intertie.dialects.openai_responses.turns_to_items import Writing
+from intertie.dialects.strictness import strict_where_it_fits
 
 _encode = msgspec.json.Encoder().encode
 _LONGEST_USER: Final = 64
@@ -30,6 +31,7 @@ _LOGPROBS: Final = "message.output_text.logprobs"
 
 def chat_to_body(chat: Chat, endpoint: Endpoint, cannot: Cannot) -> bytes:
     """The body an endpoint gets. Raises Unsupported for what this dialect cannot say, unless `cannot` drops it."""
+    chat = strict_where_it_fits(chat)
     writing = Writing(chat, cannot)
     items = writing.items()
     body: Item = {"model": endpoint.upstream_model, "input": items, "stream": chat.stream, "store": bool(chat.store)}
