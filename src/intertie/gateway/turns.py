@@ -265,7 +265,7 @@ class Turns:
         """Remember a response; of all together as many bytes as one message may have, the oldest are forgotten."""
         try:
             stored = keep(peek("chat", write_fields(asked.fields)), response, int(self._live.clock.wall()))
-        except msgspec.DecodeError:
+        except ValueError:
             return  # an endpoint's answer without an id: nobody can name it
         if stored.id.startswith(response_id(request_id(self._live.worker, 0))[:-1]):
             return  # by this name the gateway keeps it

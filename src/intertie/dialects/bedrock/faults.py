@@ -38,7 +38,7 @@ def told(body: bytes) -> str:
     """What an error's body says to people; "" if it is not in this shape. The signature's checkers write `Message`."""
     try:
         found = _error(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return ""
     return found.message or found.upper
 

@@ -69,7 +69,7 @@ class ChatReader:
     def _chunk(self, data: bytes) -> Iterator[Event]:
         try:
             told = _chunk(data)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise UpstreamGarbled(f"A stream event is not what its dialect promises: {error}") from None
         fault = fault_of(told)
         if fault is not None:

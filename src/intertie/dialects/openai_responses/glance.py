@@ -117,7 +117,7 @@ def plain(block: bytes) -> int:
             if kind in _TELLING:
                 return -1
             deltas += kind.endswith(".delta")
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return -1
     return deltas if block.endswith(b"\n\n") else -1
 

@@ -34,7 +34,7 @@ def renamed(response: bytes, changes: Changes) -> bytes:
     """A response object, changed. Raises UpstreamGarbled if it is none."""
     try:
         return _encode({**_fields(response), **changes})
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise UpstreamGarbled(f"The endpoint's response is not what its dialect promises: {error}") from None
 
 

@@ -109,7 +109,7 @@ def _error(body: bytes) -> Item:
     error: Item
     try:
         error = msgspec.json.decode(_item(body)["error"], type=dict[str, object])
-    except (msgspec.DecodeError, KeyError):
+    except (ValueError, KeyError):
         error = {"message": body[:1_000].decode("utf-8", "replace")}
     plain: Item = {"type": "server_error", "code": None, "message": "", "param": None}
     return plain | error
