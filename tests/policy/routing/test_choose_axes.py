@@ -37,8 +37,10 @@ def test_the_session_moves_the_choice_on_the_axis_of_affinity() -> None:
 
 
 def test_a_digest_has_an_owner_that_is_worth_less_than_a_session() -> None:
-    plan = plan_for(pair(), weights=only("affinity"), affinity=b"8 bytes.")
+    plan = plan_for(pair(), weights=only("affinity"), affinity=b"8 bytes.", prompt_tokens=1_024)
     assert [candidate.utilities[2] for candidate in plan.candidates] == [0.6, 0.0]
+    short = plan_for(pair(), weights=only("affinity"), affinity=b"8 bytes.", prompt_tokens=128)
+    assert [candidate.utilities[2] for candidate in short.candidates] == [0.075, 0.0]
 
 
 def test_free_slots_move_the_choice_on_the_axis_of_capacity() -> None:

@@ -22,6 +22,9 @@ TOKEN_LIFE_S = 3_600
 BOUND = 1.25
 """An owner may carry at most this multiple of its fair share (Mirrokni et al., 2016)."""
 
+WORTH_TOKENS = 1_024
+"""A prompt this long is worth its cached prefix in full: the shortest that providers cache (OpenAI, Anthropic)."""
+
 _MAC_BYTES = 16
 _MAC_CONTEXT = b"intertie session token 1"
 _PRIME, _FACTOR = 1_073_741_789, 0x2545F491
@@ -79,11 +82,19 @@ def name_digest(owner: str, session: str) -> bytes:
     return blake2b(session.encode(), digest_size=8, key=blake2b(owner.encode(), digest_size=16).digest()).digest()
 
 
-def warm_place(rows: Sequence[Row], states: Mapping[str, EndpointState], session: str, digest: bytes) -> Warm:
-    """The endpoint of the session if it is among the rows, else the owner of the digest, else nowhere."""
+def warm_place(
+    rows: Sequence[Row], states: Mapping[str, EndpointState], session: str, digest: bytes, tokens: int
+) -> Warm:
+    """The endpoint of the session if it is among the rows, else the owner of the digest, else nowhere.
+
+    What a cached prefix is worth grows with the prompt: a prompt of a few words is sent nowhere for its sake.
+    """
     if session and any(row.id == session for row in rows):
         return Warm(session, utility=1.0, hit=0.8)
-    return Warm(rendezvous(rows, states, digest), utility=0.6, hit=0.5) if digest else NOWHERE
+    if not digest:
+        return NOWHERE
+    share = tokens / WORTH_TOKENS if tokens < WORTH_TOKENS else 1.0
+    return Warm(rendezvous(rows, states, digest), utility=0.6 * share, hit=0.5 * share)
 
 
 def likely_owner(rows: Sequence[Row], digest: bytes) -> str:

@@ -160,7 +160,7 @@ def _ranked(
     table: Table, rows: Sequence[Row], states: Mapping[str, EndpointState], choice: Choice, now: float
 ) -> Ranking:
     """The rows, which may all serve, in ranks: the sum of what is broken, which decides before the score."""
-    warm = warm_place(rows, states, choice.session, choice.affinity)
+    warm = warm_place(rows, states, choice.session, choice.affinity, choice.prompt_tokens)
     estimates = estimate(rows, states, choice, warm, now)
     candidates, scores = judge(estimates, choice, table.offers[choice.operation].cost, warm)
     ranks = violations(estimates, choice)
