@@ -1,6 +1,6 @@
 """How long the next prompt can be is never thought too little, whatever a session's two sides do."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from intertie.core.usage import Usage
@@ -18,6 +18,7 @@ steps = st.lists(
 
 
 @given(steps, st.integers(0, 1_000))
+@example([("said", 1_403), ("begin", 1), ("said", 1), ("begin", 1), ("end", 1), ("end", 0)], 644)  # one ends in another
 def test_the_bound_holds_for_an_endpoint_that_counts_as_many_as_it_may(
     steps: list[tuple[str, int]], first: int
 ) -> None:

@@ -45,7 +45,7 @@ class Context:
         since, speech = self._marks.pop(response, (0, 0))
         if usage is None or not in_conversation or not usage.prompt:
             return
-        self._told = max(self._told, usage.prompt + usage.completion)
-        self._since -= since
+        self._told = max(self._told, usage.prompt)
+        self._since += usage.completion - since  # what it said is in no prompt of those that began before its end
         self._speech -= speech
         self._marks = {one: (a - since, b - speech) for one, (a, b) in self._marks.items()}
