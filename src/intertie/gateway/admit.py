@@ -55,7 +55,7 @@ def _needs(live: Live, passage: Passage, choice: Choice, meters: Sequence[Meter]
             cost = worst_cost(live.tables[call.model], choice, prompt, call.choices, call.units)
             if cost is None and not principal.allow_unpriced:
                 raise InvalidRequest(
-                    f"No price is known for {call.model!r}, and {meter.owner} has a budget; unknown is not zero.",
+                    f"No price is known for {call.operation} with {call.model!r}, and {meter.owner} has a budget; unknown is not zero.",
                     code="model_unpriced", param="model",
                 )  # fmt: skip
             needs.append((meter, cost or 0))
