@@ -38,7 +38,9 @@ class Called(NamedTuple):
 @dataclass
 class Told:
     """One answer. `turn` is what the client sends back of it; `request` the gateway's id; tokens as the client reads
-    them: `prompt` includes `cached`, `completion` includes thoughts."""
+    them: `prompt` includes `cached`, `completion` includes thoughts. `chances` counts tokens with probabilities, and
+    `choices` the answers.
+    """
 
     request: str
     text: str = ""
@@ -49,6 +51,8 @@ class Told:
     cached: int = 0
     completion: int = 0
     turn: Any = None
+    chances: int = 0
+    choices: int = 1
 
 
 class Past(NamedTuple):

@@ -105,9 +105,10 @@ def _grow(told: Told, calls: dict[int, Any], choice: Any) -> None:
 
 
 def _told(request: str, chat: Any) -> Told:
-    (choice,) = chat.choices
+    choice = chat.choices[0]
     message = choice.message
-    told = Told(request, message.content or "", stop=STOPS[choice.finish_reason])
+    told = Told(request, message.content or "", stop=STOPS[choice.finish_reason], choices=len(chat.choices))
+    told.chances = len((choice.logprobs and choice.logprobs.content) or ())
     told.thoughts = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None) or ""
     told.calls = [
         Called(call.id, call.function.name, json.loads(call.function.arguments)) for call in message.tool_calls or ()

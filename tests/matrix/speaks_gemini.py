@@ -109,11 +109,12 @@ def _body(asked: Ask, past: Past | None) -> dict[str, Any]:
 
 
 def _parts(chunk: Any) -> list[Any]:
-    return [part for one in chunk.get("candidates", ()) for part in one.get("content", {}).get("parts", ())]
+    return [part for one in chunk.get("candidates", ())[:1] for part in one.get("content", {}).get("parts", ())]
 
 
 def _told(request: str, chunks: list[Any]) -> Told:
-    told, turn = Told(request), list[Any]()
+    told, turn = Told(request, choices=len(chunks[0]["candidates"])), list[Any]()
+    told.chances = len(chunks[0]["candidates"][0].get("logprobsResult", {}).get("chosenCandidates", ()))
     for part in (part for chunk in chunks for part in _parts(chunk)):
         call = part.get("functionCall")
         if call is not None:

@@ -85,6 +85,8 @@ def _told(request: str, response: Any) -> Told:
         if item.type == "function_call":
             told.calls.append(Called(item.call_id, item.name, json.loads(item.arguments)))
             told.stop = "tool"
+        elif item.type == "message":
+            told.chances += sum(len(part.logprobs or ()) for part in item.content)
         elif item.type == "reasoning":
             told.thoughts += "".join(part.text for part in [*item.summary, *(item.content or ())])
     told.turn = [item.model_dump(exclude_none=True) for item in response.output]

@@ -117,7 +117,7 @@ def read_content(asked: Asked, *, stream: bool, vertex: bool = False) -> Job:
         logprobs=(config.logprobs or 0) if config.response_logprobs else None,
         thoughts=_THOUGHTS if _thinks(thinking) else 0,
         field="contents",
-        tier=body.service_tier if body.service_tier in ("flex", "priority") and vertex else "",
+        tier=body.service_tier if body.service_tier in ("flex", "priority") else "",
         **seen.asked(),
     )
     return TextJob(request, _make(request, GeminiWishes(thinking.include_thoughts, signs, vertex)))

@@ -123,9 +123,10 @@ class GeminiForm(AnswerForm):
             told["thoughtsTokenCount"] = spent.thoughts
         if spent.cached:
             told["cachedContentTokenCount"] = spent.cached
+        tier = self._request.tier
         if self._wishes.vertex:
-            told["trafficType"] = _TRAFFIC.get(self._request.tier, "ON_DEMAND")
-        return told
+            return told | {"trafficType": _TRAFFIC.get(tier, "ON_DEMAND")}
+        return told | {"serviceTier": tier or "standard"}
 
 
 def _chance(entry: TokenLogprob | TopLogprob) -> Form:
