@@ -133,6 +133,16 @@ async def test_what_the_first_endpoint_refuses_is_asked_of_no_other(
     assert world.live.states["a"].latency_penalty == 0
 
 
+async def test_a_refusal_in_another_shape_takes_the_callers(world: World, first: Scripted) -> None:
+    """Wire fact 13; `transformers serve` refuses as FastAPI does."""
+    first.script = says(400, b'{"detail":"too hot for you"}')
+    told = await ask(world.url)
+    assert (told.status, told.error["message"], told.error["code"]) == (400, "too hot for you", "upstream_refused")
+    own = b'{"error":{"message":"too hot for you","type":"x"}}'
+    first.script = says(400, own)
+    assert (await ask(world.url)).body == own
+
+
 async def test_after_the_first_byte_no_other_endpoint_is_asked(world: World, first: Scripted, second: Scripted) -> None:
     """Wire fact 16."""
 

@@ -44,16 +44,20 @@ def respond(live: Live, passage: Passage, reply: Outlet) -> None:
     else:
         status, headers, body = refusal(fault, passage.door.inbound, passage.name)
         if isinstance(fault, UpstreamRefused) and fault.body:
-            if passage.chat is None and passage.conversion is None:
-                body = fault.body
-                headers = headers if body.startswith(b"{") else _TEXT + headers.removeprefix(JSON)
-            else:
-                said = passage.lane.outbound.told(fault.body) or fault.public
-                told = InvalidRequest(said, code=fault.code)
-                body = passage.door.inbound.error_body(told, passage.name)
+            headers, body = _refused(passage, fault, headers)
         elif isinstance(fault, RateLimited):
             headers += _limits(live, passage)
         reply.send(status, headers + _headers(live, passage), body)
+
+
+def _refused(passage: Passage, fault: UpstreamRefused, headers: bytes) -> tuple[bytes, bytes]:
+    """The endpoint's own words: as they came where they are in the caller's dialect, or in no shape that is known."""
+    said = passage.lane.outbound.told(fault.body)
+    translated = passage.chat is not None or passage.conversion is not None
+    if translated or (said and b'"error"' not in fault.body):
+        told = InvalidRequest(said or fault.public, code=fault.code)
+        return headers, passage.door.inbound.error_body(told, passage.name)
+    return headers if fault.body.startswith(b"{") else _TEXT + headers.removeprefix(JSON), fault.body
 
 
 def refusal(fault: Fault, inbound: Inbound, request: RequestId) -> tuple[int, bytes, bytes]:
