@@ -197,6 +197,34 @@ async def test_an_endpoint_that_is_withdrawn_makes_no_more_responses(
     assert error is not None and error["error"]["code"] == "no_candidate" and not upstream.line.heard
 
 
+async def test_more_than_the_model_can_read_is_not_set_aside(tmp_path: Path, upstream: Voice) -> None:
+    places = [place(upstream.port, context=5_000)]
+    async with gateway(tmp_path, snapshot(places, [BUDGET])) as world, SocketCaller(world.url) as caller:
+        await caller.open(PATH)
+        for _ in range(3):
+            caller.tell({"type": "conversation.item.create", "item": "x" * 20_000})
+            caller.tell(CREATE)
+            await caller.events("response.done")
+        held = [row.holds[0].amount for row in world.rows() if isinstance(row, Admitted) and row.holds]
+        assert held == [PRICE.worst(5_000, 4_096)] * 3
+
+
+@pytest.mark.parametrize("response", [{}, {"id": None}, {"id": "r"}])
+async def test_a_response_that_begins_twice_or_without_a_name_ends_the_session(
+    world: World, upstream: Voice, caller: SocketCaller, response: dict[str, Any]
+) -> None:
+    upstream.script = silent
+    for _ in range(2):
+        caller.tell(CREATE)
+    await upstream.heard(2)
+    upstream.line.begin("r")
+    upstream.line.say("response.created", response=response)
+    assert (await caller.events())[-1]["type"] == "error" and caller.code in (1008, 1011)
+    await until(lambda: not world.live.in_flight)
+    spent = sum(row.cost_nano or 0 for row in world.settled())
+    assert world.room(BUDGET) == BUDGET.cap - spent and len(world.settled()) == 3
+
+
 async def test_parallel_responses_are_held_and_settled_one_by_one(
     world: World, upstream: Voice, caller: SocketCaller
 ) -> None:

@@ -5,12 +5,13 @@ it does not matter whether the caller asked for it or the endpoint heard that so
 journal of its own: what a caller was told the end of is in the books, whatever dies.
 """
 
+import asyncio
 from typing import Final
 
 import msgspec
 
 from intertie.core.call import Call
-from intertie.core.faults import CallerLeft, Fault, NoCandidate
+from intertie.core.faults import CallerLeft, Draining, Fault, NoCandidate
 from intertie.core.principal import MeterKind
 from intertie.core.usage import Usage
 from intertie.dialects.dialect import Heard
@@ -34,6 +35,7 @@ class Tickets:
 
     def __init__(self, live: Live, session: Passage, digest: str) -> None:
         self._live, self._session, self._digest = live, session, digest
+        self._longest = session.lane.endpoint.context  # tokens; more is said than is read
         self._free: list[Passage] = []
         self._running: dict[str, Passage] = {}
 
@@ -50,7 +52,7 @@ class Tickets:
         if len(self._free) < count:
             return False
         call = self._free[-1].call
-        return call is not None and call.units.prompt >= tokens
+        return call is not None and call.units.prompt >= min(tokens, self._longest)
 
     async def take(self, count: int, tokens: int, spare: int) -> None:
         """Admit responses until there are enough, each with some tokens to spare; then give back what has grown small.
@@ -63,8 +65,8 @@ class Tickets:
             self._close(self._free.pop(count - 1), CallerLeft("It was not used.", code="unused"))
 
     def begin(self, response: str, asked: float) -> bool:
-        """A response begins, asked for at this monotonic time; false if none was admitted."""
-        if not self._free:
+        """A response begins, asked for at this monotonic time; false if none was admitted, or it had begun."""
+        if not self._free or response in self._running:
             return False
         passage = self._free.pop(0)
         call, lane = passage.call, self._session.lane
@@ -131,6 +133,9 @@ class Tickets:
         except Fault as fault:
             passage.fault = fault
             raise
+        except asyncio.CancelledError:
+            passage.fault = Draining("The gateway is being stopped.")
+            raise
         finally:
             if passage.holds is None:
                 live.close(passage)
@@ -139,15 +144,13 @@ class Tickets:
         return passage
 
     def _call(self, tokens: int, spare: int) -> Call:
-        session, lane = self._session, self._session.lane
-        assert session.call is not None
-        endpoint = self._live.lanes[lane.endpoint.id].endpoint if lane.endpoint.id in self._live.lanes else None
-        if endpoint is None or endpoint.model != lane.endpoint.model:
+        live, call, place = self._live, self._session.call, self._session.lane.endpoint
+        assert call is not None
+        tables = [live.tables[name] for name in (call.model, *call.ask.models) if name in live.tables]
+        if not any(table.serves("realtime", place.id) for table in tables):
             raise NoCandidate("The endpoint of this session serves it no more; open another one.")
-        room = min(tokens + spare, endpoint.context)
-        return msgspec.structs.replace(
-            session.call, stream=True, prompt_tokens=min(tokens, room), units=Usage(prompt=max(room, 1))
-        )
+        room = Usage(prompt=min(tokens + spare, self._longest))
+        return msgspec.structs.replace(call, stream=True, prompt_tokens=min(tokens, self._longest), units=room)
 
     def _close(self, passage: Passage, fault: Fault | None) -> None:
         passage.fault = fault

@@ -128,11 +128,14 @@ def type_of(data: bytes) -> str:
 
 
 def created(data: bytes) -> str:
-    """The id of a response that begins, "" where none is told. Raises UpstreamGarbled."""
+    """The id of a response that begins. Raises UpstreamGarbled where none is told."""
     try:
-        return _response(data).response.id or ""
+        name = _response(data).response.id
     except (msgspec.DecodeError, RecursionError) as error:
         raise _garbled(error) from None
+    if not name:
+        raise UpstreamGarbled("A response began without an id.")
+    return name
 
 
 def done(data: bytes) -> Done:
