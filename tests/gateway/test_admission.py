@@ -276,3 +276,15 @@ async def test_where_no_settlement_can_be_written_the_hold_is_forfeit_and_the_an
         assert b"[DONE]" not in told.body
         assert told.status == (200 if stream else 503)
         assert (world.room(MONTHLY), world.room(CALLS)) == (MONTHLY.cap - admitted(world).holds[0].amount, 1)
+
+
+async def test_what_the_endpoints_own_tools_may_find_is_held_too(tmp_path: Path, upstream: Scripted) -> None:
+    async with world_of(tmp_path, upstream, MONTHLY, context=1_000, max_output=10) as world:
+        own = {"type": "function", "function": {"name": "web_search", "parameters": {}}}
+        asked = {"model": "m", "max_tokens": 10, "messages": MESSAGES}
+        await ask(world.url, {**asked, "tools": [own]})
+        (plain,) = admitted(world).holds
+        await ask(world.url, {**asked, "tools": [{"type": "web_search"}]})
+        (hosted,) = admitted(world).holds
+        assert plain.amount < 10 * PRICE.output // 10**6 + 400 * PRICE.input // 10**6
+        assert hosted.amount == PRICE.worst(1_000, 10)

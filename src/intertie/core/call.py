@@ -63,7 +63,8 @@ class Call(msgspec.Struct, frozen=True):
 
     `units` is the worst case of what the size of the body does not tell, over all choices: tokens of a prompt with
     media in it (`prompt`, 0 where every byte may be one; of it `image_in` and `audio_in`), tokens of output that is no
-    text (`image_out`, `audio_out`), and what is sold by the piece.
+    text (`image_out`, `audio_out`), and what is sold by the piece. `hosted`: the endpoint may run tools of its own,
+    whose results are read as more prompt than the body has.
     """
 
     operation: Operation
@@ -80,3 +81,4 @@ class Call(msgspec.Struct, frozen=True):
     dialect: Dialect = "openai_chat"
     content_type: bytes = b"application/json"
     units: Usage = NOTHING
+    hosted: bool = False

@@ -5,11 +5,13 @@ only there is base64 anything but text. What only looks like a picture (in the a
 words) is read by a model as text, and counts as text.
 """
 
+import re
 from binascii import Error, a2b_base64
 from typing import Final, NamedTuple
 
 import msgspec
 
+from intertie.core.call import Fields
 from intertie.core.endpoint import Dialect
 from intertie.core.usage import NOTHING, Usage
 from intertie.dialects import audio, images
@@ -29,6 +31,12 @@ _MARKS: Final[dict[Dialect, tuple[bytes, ...]]] = {
 """What stands in every body with media in it; searched for in every body, so there are few."""
 
 _ESCAPED: Final = b"\\u00"  # an escape of ASCII may hide a mark
+_HOSTED: Final = re.compile(
+    rb'"type"\s*:\s*"(?!function"|custom"|namespace")[a-z_]*(?:search|fetch|code|image|mcp|computer|shell|browser)'
+    rb'|"(?:google_?[sS]earch|code_?[eE]xecution|url_?[cC]ontext|google_?[mM]aps|file_?[sS]earch|computer_?[uU]se)"\s*:'
+)
+"""Tools by their type (OpenAI, Anthropic) or their member (Gemini); a function of the caller's may have any name."""
+
 _NONE = msgspec.Raw()
 
 
@@ -123,6 +131,14 @@ def weigh_chat(body: bytes, messages: bytes) -> Weight:
     except msgspec.DecodeError:
         return weigh(body)
     return Weight(len(body) // BYTES_PER_TOKEN + 1)
+
+
+def runs_tools(fields: Fields) -> bool:
+    """Whether a call lets the endpoint run tools of its own: search, fetch, code, pictures, other servers."""
+    if "web_search_options" in fields or "plugins" in fields or "mcp_servers" in fields:
+        return True
+    tools = fields.get("tools")
+    return tools is not None and _HOSTED.search(bytes(tools)) is not None
 
 
 def prompt_tokens(body: bytes, dialect: Dialect = "openai_chat") -> int:

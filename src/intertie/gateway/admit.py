@@ -6,8 +6,13 @@ the estimate instead: what was really used counts in the end, and a rate exceede
 """
 
 from collections.abc import Container, Sequence
+from typing import Final
 
+import msgspec
+
+from intertie.core.call import Call
 from intertie.core.faults import InvalidRequest, StoreFault
+from intertie.core.money import Nano
 from intertie.core.principal import KINDS, Meter, MeterKind
 from intertie.core.record import Admitted
 from intertie.gateway.live import Live
@@ -16,6 +21,10 @@ from intertie.gateway.terms import joined
 from intertie.gateway.wallet import Holds
 from intertie.policy.routing.choice import Choice, resolve
 from intertie.policy.routing.choose import worst_cost
+from intertie.policy.routing.table import Table
+
+_MOST_SEARCHES: Final = 16
+"""Searches that one answer is believed to make at most, where the endpoint may search the web."""
 
 
 async def admit(live: Live, passage: Passage, kinds: Container[MeterKind] = KINDS) -> Holds:
@@ -51,11 +60,11 @@ def _needs(live: Live, passage: Passage, choice: Choice, meters: Sequence[Meter]
     for meter in meters:
         kind = meter.kind
         if kind == "usd":
-            prompt = call.units.prompt or len(call.body)
-            cost = worst_cost(live.tables[call.model], choice, prompt, call.choices, call.units)
+            cost = _worst(live.tables[call.model], choice, call)
             if cost is None and not principal.allow_unpriced:
                 raise InvalidRequest(
-                    f"No price is known for {call.operation} with {call.model!r}, and {meter.owner} has a budget; unknown is not zero.",
+                    f"No price is known for {call.operation} with {call.model!r}, and {meter.owner} has a budget; "
+                    "unknown is not zero.",
                     code="model_unpriced", param="model",
                 )  # fmt: skip
             needs.append((meter, cost or 0))
@@ -65,3 +74,13 @@ def _needs(live: Live, passage: Passage, choice: Choice, meters: Sequence[Meter]
         else:
             needs.append((meter, 1))
     return needs
+
+
+def _worst(table: Table, choice: Choice, call: Call) -> Nano | None:
+    """The most the call can cost. Where the endpoint runs tools, what they find may fill its whole context."""
+    prompt, units = call.units.prompt or len(call.body), call.units
+    if call.hosted:
+        offer = table.offers[call.operation]
+        prompt = max([prompt, *(row.context for row in (*offer.rows, *offer.fallback))])
+        units = msgspec.structs.replace(units, searches=max(units.searches, _MOST_SEARCHES))
+    return worst_cost(table, choice, prompt, call.choices, units)

@@ -31,8 +31,8 @@ async def exchange(live: Live, request: Request, reply: Outlet, door: Door) -> N
     """
     passage = live.open(request, door)
     try:
-        passage.call = receive(request, door)
         passage.principal = authenticate(live, request)
+        passage.call = receive(request, door)
         guard(live, passage.principal, passage.call)
         if passage.call.dialect == "openai_responses":
             await expand(live, passage, reply)

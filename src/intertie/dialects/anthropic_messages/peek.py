@@ -11,7 +11,7 @@ from intertie.dialects.anthropic_messages.foreign import MARK, without_foreign
 from intertie.dialects.dialect import MOST_TOKENS
 from intertie.dialects.json_body import read_fields, refuse, refuse_variants, write_fields
 from intertie.dialects.openrouter import first_model, take_out, with_preferences
-from intertie.dialects.weight import Weight, weigh
+from intertie.dialects.weight import Weight, runs_tools, weigh
 
 _AFFINITY_BYTES = 256  # what conversations share at their beginning, as much as SGLang's prefix_hash takes
 _LONGEST_NAME = 256
@@ -70,6 +70,7 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
         ask=seen.intertie or NO_ASK,
         dialect="anthropic_messages",
         units=weight.units if seen.speed != "fast" else msgspec.structs.replace(weight.units, tier="fast"),
+        hosted=runs_tools(fields),
     )
     return with_preferences(call) if "provider" in fields or "models" in fields else call
 

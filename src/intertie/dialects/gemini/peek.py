@@ -19,7 +19,7 @@ from intertie.dialects.dialect import MOST_TOKENS
 from intertie.dialects.gemini.spelling import ABSENT, camel, given, one_spelling
 from intertie.dialects.json_body import read_fields, refuse, write_fields
 from intertie.dialects.openrouter import take_out, with_preferences
-from intertie.dialects.weight import weigh
+from intertie.dialects.weight import runs_tools, weigh
 
 _AFFINITY_BYTES = 256  # what conversations share at their beginning, as much as SGLang's prefix_hash takes
 _MAX_CHOICES = 128
@@ -85,6 +85,7 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
         ask=seen.intertie or NO_ASK,
         dialect="gemini",
         units=_in_tier(weight.units, seen.service_tier),
+        hosted=runs_tools(fields),
     )
     return with_preferences(call) if "provider" in fields or "models" in fields else call
 

@@ -12,7 +12,7 @@ from intertie.dialects.dialect import MOST_TOKENS
 from intertie.dialects.json_body import read_fields, refuse, refuse_variants, write_fields
 from intertie.dialects.openrouter import first_model, take_out, with_preferences
 from intertie.dialects.quirks import adapt
-from intertie.dialects.weight import BYTES_PER_TOKEN, Weight, weigh_chat
+from intertie.dialects.weight import BYTES_PER_TOKEN, Weight, runs_tools, weigh_chat
 
 _AFFINITY_BYTES = 256  # what conversations share at their beginning, as much as SGLang's prefix_hash takes
 _MAX_CHOICES = 128
@@ -78,6 +78,7 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
         wants_usage=seen.stream_options is not None and bool(seen.stream_options.include_usage),
         prompt_tokens=weight.tokens,
         units=weight.units if seen.service_tier is None else _in_tier(weight.units, seen.service_tier),
+        hosted=runs_tools(fields),
         max_output=0 if operation == "embeddings" else _max_output(seen),
         choices=_choices(seen) * (_prompts(content) if operation == "completions" else 1),
         affinity=_affinity(seen.prompt_cache_key, content),

@@ -12,7 +12,7 @@ from intertie.dialects.dialect import MOST_TOKENS
 from intertie.dialects.json_body import read_fields, refuse, refuse_variants, write_fields
 from intertie.dialects.openrouter import first_model, take_out, with_preferences
 from intertie.dialects.quirks import adapt
-from intertie.dialects.weight import weigh
+from intertie.dialects.weight import runs_tools, weigh
 
 _AFFINITY_BYTES = 256  # what conversations share at their beginning
 _LONGEST_NAME = 256
@@ -71,6 +71,7 @@ def peek(operation: Operation, body: bytes, model: str = "") -> Call:
         ask=seen.intertie or NO_ASK,
         dialect="openai_responses",
         units=_in_tier(weight.units, seen.service_tier),
+        hosted=runs_tools(fields),
     )
     return with_preferences(call) if "provider" in fields or "models" in fields else call
 
