@@ -285,3 +285,17 @@ async def test_sockets_count_as_connections(serve: Serve) -> None:
     raws[0].caller.writer.transport.abort()
     await until(lambda: serving.server.connections == 1)
     assert status_of(await serving.ask(b"GET / HTTP/1.1\r\nhost: g\r\n\r\n")) == 200
+
+
+async def test_a_flood_of_small_messages_leaves_turns_to_others(serve: Serve) -> None:
+    app = Sockets(SocketLimits(stall_s=30))
+    _, raw = await opened(serve, app)
+    longest, last, loop = 0.0, 0.0, asyncio.get_running_loop()
+    app.ears[0].on_message = lambda data, text: app.ears[0].told.append(("text", data))
+    flood = frame(TEXT, b"x", KEY) * 200_000
+    raw.caller.send(flood)
+    while len(app.ears[0].told) < 200_000:
+        last = loop.time()
+        await asyncio.sleep(0)
+        longest = max(longest, loop.time() - last)
+    assert longest < 0.2

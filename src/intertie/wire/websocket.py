@@ -27,6 +27,7 @@ from intertie.wire.frames import (
 )
 
 CLOSING_S: Final = 2.0  # how long a peer has to answer a close frame
+BATCH: Final = 256  # messages that are told in one turn of the loop; others have theirs in between
 
 DRAIN: Final = "drain"
 AGE: Final = "age"
@@ -173,7 +174,9 @@ class WebSocket(asyncio.Protocol):
         self._heard, self._pinged = self._loop.time(), False
         if not self._gone or self._closing:
             self._reader.feed(data)
-            self._tell()
+            if not self._tell() and not self._lost:
+                self._transport.pause_reading()
+                self._loop.call_soon(self._begin)
 
     def eof_received(self) -> None:
         """The peer sends no more."""
@@ -206,23 +209,30 @@ class WebSocket(asyncio.Protocol):
     # --- messages ------------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        if self._held or self._lost:
+        if self._held or self._lost or (self._gone and not self._closing):
             return
         if not self._clear and self._ear is not None and not self._gone:
             self._ear.on_flow(clear=False)
-        self._tell()
-        if not self._held and not self._lost:
+        if not self._tell():
+            self._loop.call_soon(self._begin)
+        elif not self._held and not self._lost:
             self._transport.resume_reading()
 
-    def _tell(self) -> None:
+    def _tell(self) -> bool:
+        """Tell what came, unless it is held; whether that was all for now."""
         try:
-            while not self._held and (message := self._reader.next()) is not None:
+            for _ in range(BATCH):
+                message = None if self._held else self._reader.next()
+                if message is None:
+                    return True
                 self._one(message)
         except Violation as violation:
             if self._gone:
                 self._transport.abort()  # it was asked to go, and answers nonsense
             else:
                 self.leave(violation.code, violation.why)
+            return True
+        return False
 
     def _one(self, message: Message) -> None:
         kind, data = message
