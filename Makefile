@@ -45,6 +45,16 @@ test-clients: $(STAMP) $(CLIENTS)/.installed  ## real SDKs and coding agents aga
 	@PYTHONPATH=tests/clients:tests/clients/programs:tests/compose:tests/gateway $(BIN)/python -m pytest -p clients_plugin \
 	  --table docs/clients-tested.md tests/clients/check_agents.py tests/clients/check_clients.py
 
+ENGINES := .venv-engines
+$(ENGINES)/.installed: tests/engines/requirements.txt
+	@echo "Installing transformers serve into $(ENGINES) (a minute or two and 1 GB the first time) …"
+	@test -x $(ENGINES)/bin/python || $(PYTHON) -m venv $(ENGINES)
+	@$(ENGINES)/bin/python -m pip install --quiet --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+test-engines: $(STAMP) $(ENGINES)/.installed  ## a real engine (transformers serve, on CPU) behind the gateway
+	@PYTHONPATH=tests/compose $(BIN)/python -m pytest tests/engines/check_engines.py
+
 bench: $(STAMP)  ## measure the gateway beside nginx and the rivals that are installed
 	@$(BIN)/intertie bench overhead
 
@@ -55,6 +65,6 @@ lock:            ## renew the lock files (needs uv)
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header $$name.in -o $$name.lock || exit 1; done
 
 clean:           ## remove what was made here
-	rm -rf $(VENV) $(CLIENTS) dist build .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) $(ENGINES) dist build .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
-.PHONY: help setup run test test-clients check bench lock clean
+.PHONY: help setup run test test-clients test-engines check bench lock clean

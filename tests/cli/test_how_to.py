@@ -45,7 +45,13 @@ def shown(block: str) -> list[tuple[list[str], list[str]]]:
 
 @pytest.mark.parametrize(
     "page",
-    [*sorted(path.name for path in FOLDER.glob("migrate-*.md")), "credentials.md", "dialects.md", "say-where.md"],
+    [
+        *sorted(path.name for path in FOLDER.glob("migrate-*.md")),
+        "credentials.md",
+        "dialects.md",
+        "engines.md",
+        "say-where.md",
+    ],
 )
 def test_what_a_page_shows_is_what_happens(page: str, stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in KEYS:
