@@ -1,10 +1,9 @@
-"""One gateway and one engine for all cells, and what came of them."""
+"""One gateway and one engine for all cells, and the page that says what came of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-from matrix_page import PAGE, Outcomes, parse, render
-from matrix_wishes import WISHES
+from matrix_page import Page
 from matrix_world import MatrixWorld, matrix_world
 
 from intertie.config.settings import environment
@@ -17,18 +16,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MatrixWorld]:
 
 
 @pytest.fixture(scope="session")
-def came_of_it() -> Iterator[Callable[[str, str, str, str], None]]:
-    """Takes what came of a cell: it is what the page says, or else, where pages are to be written, will say."""
-    seen: Outcomes = {}
-    writes = environment().get("INTERTIE_WRITE_DOCS") == "1"
-    said = {} if writes else parse(PAGE.read_text())
-
-    def note(dialect: str, upstream: str, case: str, outcome: str) -> None:
-        seen[dialect, upstream, case] = outcome
-        assert writes or said.get((dialect, upstream, case)) == outcome, "run with INTERTIE_WRITE_DOCS=1"
-
-    yield note
-    if writes:
-        wishes = {key: outcome for key, outcome in seen.items() if key[2] in WISHES}
-        cells = {key: outcome for key, outcome in seen.items() if key[2] not in WISHES}
-        PAGE.write_text(render(cells, wishes))
+def page() -> Iterator[Page]:
+    page = Page(writes=environment().get("INTERTIE_WRITE_DOCS") == "1")
+    yield page
+    page.close()

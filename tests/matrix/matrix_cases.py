@@ -151,7 +151,7 @@ async def cancel(cell: Cell) -> None:
     did = cell.world.did(request, 3)
     assert did.aborted_at is not None and did.aborted_at < 60_000
     row = cell.world.row(request)
-    assert row["outcome"] == "left" and 0 < row["completion"] <= did.completion_tokens + 1
+    assert row["outcome"] == "left" and 3 <= row["completion"] <= did.completion_tokens + 1
 
 
 CASES: dict[str, Case] = {

@@ -78,6 +78,13 @@ class MatrixWorld:
             rows = [dict(row) for row in books.execute("SELECT * FROM ledger WHERE closed_at IS NOT NULL")]
         return {f"req_{row['worker']}_{row['sequence']}": row for row in rows}
 
+    def settled(self) -> tuple[int, int]:
+        """What the budget has paid, and what the closed rows of the ledger come to: nano-dollars."""
+        with sqlite3.connect(f"file:{self._books}?mode=ro", uri=True) as books:
+            (paid,) = books.execute("SELECT SUM(settled) FROM account WHERE kind = 'usd'").fetchone()
+            (costs,) = books.execute("SELECT SUM(cost_nano) FROM ledger WHERE closed_at IS NOT NULL").fetchone()
+        return paid, costs
+
     def row(self, request: str, within_s: float = 5.0) -> dict[str, Any]:
         """A request's row, once it is closed."""
         return eventually(lambda: self.ledger().get(request), within_s)

@@ -1,10 +1,10 @@
 """Every client against every endpoint's dialect, in every way: docs/reference/dialects.md is what came of it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 from matrix_cases import CASES, Cell
-from matrix_page import PAGE, parse, render
+from matrix_page import Page, parse, render
 from matrix_wishes import WISHES
 from matrix_words import Client
 from matrix_world import KEY, UPSTREAMS, MatrixWorld
@@ -14,8 +14,6 @@ from speaks_gemini import SpeaksGemini
 from speaks_responses import SpeaksResponses
 
 CLIENTS = {one.dialect: one for one in (SpeaksChat, SpeaksResponses, SpeaksAnthropic, SpeaksGemini)}
-
-Note = Callable[[str, str, str, str], None]
 
 
 @pytest.fixture
@@ -29,23 +27,20 @@ async def client(world: MatrixWorld, dialect: str) -> AsyncIterator[Client]:
 @pytest.mark.parametrize("upstream", UPSTREAMS)
 @pytest.mark.parametrize("dialect", CLIENTS)
 async def test_a_client_can_do_all_it_does(
-    world: MatrixWorld, client: Client, upstream: str, case: str, came_of_it: Note
+    world: MatrixWorld, client: Client, upstream: str, case: str, page: Page
 ) -> None:
     await CASES[case](Cell(client, upstream, world))
-    came_of_it(client.dialect, upstream, case, "yes")
+    page.came_of_it(client.dialect, upstream, case, "yes")
 
 
 @pytest.mark.parametrize("upstream", UPSTREAMS)
 @pytest.mark.parametrize(("dialect", "wish"), [(said, name) for name, wish in WISHES.items() for said in wish.said])
 async def test_a_wish_is_granted_or_refused_by_its_name(
-    world: MatrixWorld, client: Client, upstream: str, wish: str, came_of_it: Note
+    world: MatrixWorld, client: Client, upstream: str, wish: str, page: Page
 ) -> None:
     outcome = await WISHES[wish].outcome(Cell(client, upstream, world))
-    came_of_it(client.dialect, upstream, wish, outcome)
+    page.came_of_it(client.dialect, upstream, wish, outcome)
 
 
-def test_the_page_says_nothing_else() -> None:
-    said = parse(PAGE.read_text())
-    cells = {key: outcome for key, outcome in said.items() if key[2] in CASES}
-    wishes = {key: outcome for key, outcome in said.items() if key[2] in WISHES}
-    assert render(cells, wishes) == PAGE.read_text()
+def test_the_page_says_nothing_else(page: Page) -> None:
+    assert render(parse(page.text)) == page.text

@@ -51,13 +51,14 @@ class GeminiForm(AnswerForm):
 
     def opening(self, index: int, output: Output, spent: Spent) -> bytes:
         """Nothing; but the prompt is known from now on."""
-        self._spent = spent
+        self._spent = msgspec.structs.replace(spent, completion=self._spent.completion, thoughts=self._spent.thoughts)
         return b""
 
     def token(self, index: int, output: Output, at: int) -> bytes:
         """Words and thoughts token by token, calls when they are whole."""
         piece = output.pieces[at]
         block = output.block_of(piece)
+        self._count(block)
         if block.kind == "call":
             if not output.closes(at):
                 return b""
@@ -65,6 +66,11 @@ class GeminiForm(AnswerForm):
         else:
             parts = self._part(output, block._replace(text=piece.text), piece.block)
         return self._event([{"content": {"role": "model", "parts": parts}, "index": index}]) if parts else b""
+
+    def _count(self, block: Block) -> None:
+        made = self._spent
+        thoughts = made.thoughts + (block.kind == "thoughts")
+        self._spent = msgspec.structs.replace(made, completion=made.completion + 1, thoughts=thoughts)
 
     def closing(self, index: int, output: Output) -> bytes:
         """Nothing: the end says it."""
