@@ -13,7 +13,11 @@ CANNOT_START = 2
 
 
 def engine_sim(*, options: Annotated[EngineOptions | None, Parameter(name="*")] = None, json: bool = False) -> int:
-    """Serve a simulated OpenAI-compatible engine until stopped. No model stands behind it.
+    """Serve a simulated engine until stopped. No model stands behind it.
+
+    It speaks as OpenAI (chat, Responses, media), Azure, Anthropic, Gemini, Vertex AI, Bedrock and Cohere do, each at
+    its own paths, and refuses what they refuse. With `--allow-faults` the last user may ask it for one in the midst of
+    words: `{{sim fault=cut:3 tokens=40}}`.
 
     Exit codes: 2 if it cannot listen or write its journal, 130 on Ctrl-C.
 

@@ -52,10 +52,10 @@ _SHAPED: Final = tuple((re.compile(shape), operation) for shape, operation in _S
 
 
 def at_path(path: bytes) -> tuple[Operation, dict[str, str]] | None:
-    """The operation of a path and what the path names, `raw` the path itself; None if there is none."""
-    text = path.decode("latin-1")
+    """The operation of a path, and what the path names where it names anything (`raw` then is the path itself)."""
     if (named := _NAMED.get(path)) is not None:
-        return named, {"raw": text}
+        return named, {}
+    text = path.decode("latin-1")
     for shape, operation in _SHAPED:
         if found := shape.fullmatch(text):
             return operation, {name: unquote(value) for name, value in found.groupdict().items()} | {"raw": text}

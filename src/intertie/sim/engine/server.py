@@ -86,7 +86,8 @@ class SimulatedEngine:
         found = at_path(request.path) if request.method == "POST" else None
         if found is not None:
             operation, named = found
-            asked = Asked(named, dict(parse_qsl(request.query.decode("latin-1"))), request.headers, request.body)
+            query = dict(parse_qsl(request.query.decode("latin-1"))) if request.query else {}
+            asked = Asked(named, query, request.headers, request.body)
             await self._infer(request, asked, operation, reply)
             return
         delivery = Delivery(reply, self._path, self._clock, OPENAI, "", SERVER_LINE)

@@ -59,6 +59,8 @@ class ChatForm(AnswerForm):
             return self._grown(index, {"tool_calls": [self._call(output, block, at)]})
         if block.kind == "thoughts":
             return self._grown(index, {"reasoning": piece.text}) if self._tells_thoughts else b""
+        if self._request.logprobs is None:
+            return self._word(index, piece.text)
         said: Form = {"content": piece.text} if self._chat else {}
         return self._grown(index, said, None if self._chat else piece.text, self._chance(index, output, at))
 
@@ -78,6 +80,12 @@ class ChatForm(AnswerForm):
     def _chunk(self, choice: Form) -> bytes:
         return b"%b[%b]%b" % (self._head, _encode(choice), self._tail)
 
+    def _word(self, index: int, text: str) -> bytes:
+        """What nearly all chunks are."""
+        word = (b'"delta":{"content":%b}' if self._chat else b'"text":%b') % _encode(text)
+        choice = b'{"index":%d,%b,"logprobs":null,"finish_reason":null}' % (index, word)
+        return b"%b[%b]%b" % (self._head, choice, self._tail)
+
     def _grown(self, index: int, delta: Form, text: str | None = None, chances: object = None) -> bytes:
         said: Form = {"delta": delta} if text is None else {"text": text}
         return self._chunk({"index": index, **said, "logprobs": chances, "finish_reason": None})
@@ -92,9 +100,9 @@ class ChatForm(AnswerForm):
         return {"index": number, "function": {"arguments": piece.text}}
 
     def _chance(self, index: int, output: Output, at: int) -> object:
-        if self._request.logprobs is None:
-            return None
-        entries = self._logprobs.setdefault(index, token_logprobs(output, self._request.logprobs))
+        if index not in self._logprobs:
+            self._logprobs[index] = token_logprobs(output, self._request.logprobs or 0)
+        entries = self._logprobs[index]
         place = at - output.thoughts
         offset = sum(len(entry.token) for entry in entries[:place])
         return self._told([entries[place]], offset)
