@@ -61,6 +61,8 @@ Case = Callable[[Cell], Awaitable[None]]
 async def plain(cell: Cell) -> None:
     told = await cell.ask()
     assert told.text.startswith("Simulated answer.") and told.stop == "end"
+    told_more = await cell.ask(system="Be brief. " * 40)
+    assert told_more.prompt >= told.prompt + 100 and told_more.text != told.text
     cut = await cell.ask(limit=20)
     assert (cut.stop, cut.completion) == ("length", 20)
 

@@ -46,7 +46,7 @@ class Wish:
         """`yes`, or how it was refused."""
         more, name = self.said[cell.client.dialect]
         try:
-            told = await cell.client.ask(Ask(cell.upstream, self.text, self.tools, more=more))
+            told = await cell.client.ask(Ask(cell.upstream, self.text, tools=self.tools, more=more))
         except Refused as refused:
             assert refused.status == 400 and name in (refused.field, *_quoted(refused.message)), refused
             return f"refused: `{name}`"

@@ -14,10 +14,11 @@ class Tool(NamedTuple):
 
 @dataclass(frozen=True)
 class Ask:
-    """One turn of a conversation. `more` are fields in the client's own words."""
+    """One turn of a conversation. `system` instructs the model; `more` are fields in the client's own words."""
 
     model: str
     text: str
+    system: str = ""
     tools: tuple[Tool, ...] = ()
     images: tuple[bytes, ...] = ()
     schema: dict[str, Any] | None = None

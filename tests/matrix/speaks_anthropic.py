@@ -65,6 +65,8 @@ class SpeaksAnthropic:
             ]
             messages.append({"role": "user", "content": results})
         body: dict[str, Any] = {"model": asked.model, "messages": messages, "max_tokens": asked.limit}
+        if asked.system:
+            body["system"] = asked.system
         if asked.tools:
             body["tools"] = [{"name": tool.name, "input_schema": tool.schema} for tool in asked.tools]
         if asked.schema is not None:

@@ -52,6 +52,8 @@ class SpeaksChat:
 
     def _body(self, asked: Ask, past: Past | None = None) -> dict[str, Any]:
         messages: list[Any] = [{"role": "user", "content": _content(past.asked if past else asked)}]
+        if asked.system:
+            messages.insert(0, {"role": "developer", "content": asked.system})
         if past:
             messages.append(past.told.turn)
             for call, result in zip(past.told.calls, past.results, strict=True):

@@ -97,6 +97,8 @@ def _body(asked: Ask, past: Past | None) -> dict[str, Any]:
         contents.append({"role": "user", "parts": results})
     config: dict[str, Any] = {"maxOutputTokens": asked.limit}
     body: dict[str, Any] = {"contents": contents, "generationConfig": config}
+    if asked.system:
+        body["systemInstruction"] = {"parts": [{"text": asked.system}]}
     if asked.tools:
         declared = [{"name": tool.name, "parametersJsonSchema": tool.schema} for tool in asked.tools]
         body["tools"] = [{"functionDeclarations": declared}]

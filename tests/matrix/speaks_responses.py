@@ -42,6 +42,8 @@ class SpeaksResponses:
             for call, result in zip(past.told.calls, past.results, strict=True):
                 given.append({"type": "function_call_output", "call_id": call.id, "output": result})
         body: dict[str, Any] = {"model": asked.model, "input": given, "max_output_tokens": asked.limit, "store": False}
+        if asked.system:
+            body["instructions"] = asked.system
         if asked.tools:
             body["tools"] = [
                 {"type": "function", "name": tool.name, "parameters": tool.schema, "strict": False}
